@@ -1,0 +1,63 @@
+"""Average ranks against scipy's."""
+
+# covers: P9
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.stats import rankdata
+
+from LIVE_TRADING.common.ranks import average_ranks
+
+
+def scipy_ranks(row):
+    ranks = np.full(row.shape, np.nan)
+    known = ~np.isnan(row)
+    ranks[known] = rankdata(row[known], method="average")
+    return ranks
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param([3.0, 1.0, 2.0], [3.0, 1.0, 2.0], id="no-ties"),
+        pytest.param([1.0, 1.0, 2.0], [1.5, 1.5, 3.0], id="ties-share-the-mean"),
+        pytest.param([np.nan, 5.0, 4.0], [np.nan, 2.0, 1.0], id="nan-is-not-counted"),
+        pytest.param([0.0, -0.0, 1.0], [1.5, 1.5, 3.0], id="signed-zeros-tie"),
+        pytest.param([np.inf, -np.inf, 0.0], [3.0, 1.0, 2.0], id="infinities-rank-at-the-ends"),
+        pytest.param([np.nan, np.nan], [np.nan, np.nan], id="nothing-known"),
+        pytest.param([7.0], [1.0], id="one"),
+        pytest.param([], [], id="empty"),
+    ],
+)
+def test_average_ranks_of_one_row(row, expected):
+    np.testing.assert_array_equal(average_ranks(np.array(row)), expected)
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=12),
+        elements=st.one_of(st.sampled_from([0.0, -0.0, 1.0, 2.0, np.nan]), st.floats(allow_nan=True)),
+    )
+)
+def test_average_ranks_equal_scipy(values):
+    before = values.copy()
+    got = average_ranks(values)
+    np.testing.assert_array_equal(got, np.apply_along_axis(scipy_ranks, -1, values))
+    np.testing.assert_array_equal(values, before)
+
+
+def test_strided_input_ranks_like_its_copy():
+    values = np.random.default_rng(3).integers(0, 9, (40, 6)).astype(float).T
+    np.testing.assert_array_equal(average_ranks(values), average_ranks(values.copy()))
+
+
+@given(st.permutations(range(9)))
+def test_permuting_a_row_permutes_its_ranks(order):
+    row = np.array([2.0, 2.0, np.nan, 1.0, 5.0, 5.0, 5.0, -1.0, 0.0])
+    np.testing.assert_array_equal(average_ranks(row[list(order)]), average_ranks(row)[list(order)])
