@@ -1,0 +1,185 @@
+"""The paper broker and the backtest's broker: the same simulated exchange, asked in two ways."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from LIVE_TRADING.brokers.exchange import Report, SimulatedExchange
+from LIVE_TRADING.brokers.interface import AccountInfo
+from LIVE_TRADING.common.async_clock import AsyncClock, Signal
+from LIVE_TRADING.common.codec import decode, encode
+from LIVE_TRADING.common.events import OrderEvent
+from LIVE_TRADING.common.exceptions import BrokerConnectionError
+from LIVE_TRADING.common.types import BarBatch, Order, Session
+
+PAPER_ACCOUNT = "PAPER"
+
+
+class SessionLookup(Protocol):
+    """Which session an instant belongs to."""
+
+    def session_of(self, bar_end_ns: int) -> Session | None:
+        """Return the session with open < bar end <= close."""
+        ...
+
+
+class BacktestBroker:
+    """The exchange with a queue of reports by arrival; the backtest's loop asks it synchronously."""
+
+    def __init__(self, exchange: SimulatedExchange, sessions: SessionLookup) -> None:
+        self.exchange = exchange
+        self._sessions = sessions
+        self._reports: list[tuple[int, int, OrderEvent]] = []
+        self._order = itertools.count()
+
+    def submit(self, order: Order, now_ns: int) -> None:
+        """Hand an order to the exchange."""
+        self._push(self.exchange.submit(order, now_ns, self._sessions.session_of(now_ns + 1)))
+
+    def cancel(self, client_order_id: str, now_ns: int) -> None:
+        """Ask the exchange for a cancel."""
+        self._push(self.exchange.cancel(client_order_id, now_ns))
+
+    def observe(self, batch: BarBatch) -> None:
+        """Let the exchange match a complete bar."""
+        session = self._sessions.session_of(batch.bar_end_ns)
+        if session is not None:
+            self._push(self.exchange.on_bars(batch, session))
+
+    def next_arrival_ns(self) -> int | None:
+        """Return when the next report arrives."""
+        return self._reports[0][0] if self._reports else None
+
+    def pop(self) -> OrderEvent:
+        """Return the next report."""
+        return heapq.heappop(self._reports)[2]
+
+    def pending(self) -> list[Report]:
+        """Return the reports on their way, in order."""
+        return [Report(arrival_ns, event) for arrival_ns, _, event in sorted(self._reports, key=lambda row: row[:2])]
+
+    def restore(self, reports: Sequence[Report]) -> None:
+        """Put reports back on their way."""
+        self._push(reports)
+
+    def _push(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            heapq.heappush(self._reports, (report.arrival_ns, next(self._order), report.event))
+
+
+class PaperBroker:
+    """The Broker Protocol over the simulated exchange.
+
+    Parameters
+    ----------
+    clock
+        Decides when a report arrives.
+    on_change
+        Called with the venue's state after everything that changes its book; the place to persist it.
+    """
+
+    def __init__(
+        self,
+        exchange: SimulatedExchange,
+        sessions: SessionLookup,
+        clock: AsyncClock,
+        on_change: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self._venue = BacktestBroker(exchange, sessions)
+        self._exchange = exchange
+        self._clock = clock
+        self._on_change = on_change
+        self._arrived = Signal()
+        self._connected = False
+
+    async def connect(self) -> None:
+        """Connect."""
+        self._connected = True
+
+    async def disconnect(self) -> None:
+        """Disconnect; the book stays."""
+        self._connected = False
+
+    async def submit_order(self, order: Order) -> None:
+        """Hand an order to the exchange."""
+        self._check_connected()
+        self._venue.submit(order, self._clock.now_ns())
+        self._changed()
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        """Ask the exchange for a cancel."""
+        self._check_connected()
+        self._venue.cancel(client_order_id, self._clock.now_ns())
+        self._changed()
+
+    def observe_bars(self, batch: BarBatch) -> None:
+        """Let the exchange match a complete bar; the engine's feed calls this before it queues the bar."""
+        self._venue.observe(batch)
+        self._changed()
+
+    async def get_positions(self) -> dict[str, Decimal]:
+        """Return signed quantities by symbol."""
+        self._check_connected()
+        return dict(sorted(self._exchange.positions.items()))
+
+    async def get_open_orders(self) -> Sequence[Order]:
+        """Return the working orders, oldest first."""
+        self._check_connected()
+        return self._exchange.open_orders()
+
+    async def get_account_info(self) -> AccountInfo:
+        """Return the paper account."""
+        self._check_connected()
+        return AccountInfo(PAPER_ACCOUNT, "USD", is_live=False)
+
+    async def get_cash(self) -> dict[str, Decimal]:
+        """Return cash by currency."""
+        self._check_connected()
+        return {"USD": self._exchange.cash}
+
+    async def get_portfolio_value(self) -> Decimal:
+        """Return cash plus positions at the last closes."""
+        self._check_connected()
+        return self._exchange.portfolio_value()
+
+    async def subscribe_market_data(self, symbols: Sequence[str]) -> None:
+        """Accept: the paper venue sees the engine's own feed."""
+        self._check_connected()
+
+    async def get_next_event(self) -> OrderEvent:
+        """Wait until the next report arrives."""
+        while True:
+            arrival_ns = self._venue.next_arrival_ns()
+            if arrival_ns is not None and arrival_ns <= self._clock.now_ns():
+                event = self._venue.pop()
+                self._persist()
+                return event
+            await self._clock.wait(self._arrived, arrival_ns)
+
+    def _changed(self) -> None:
+        self._persist()
+        self._arrived.set()
+
+    def _persist(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the venue's state and the reports that the engine has not fetched yet."""
+        return {
+            "exchange": self._exchange.to_dict(),
+            "reports": [[report.arrival_ns, encode(report.event)] for report in self._venue.pending()],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `to_dict` gave."""
+        self._exchange.restore(state["exchange"])
+        self._venue.restore([Report(arrival_ns, decode(entry)) for arrival_ns, entry in state["reports"]])
+
+    def _check_connected(self) -> None:
+        if not self._connected:
+            raise BrokerConnectionError("paper broker is not connected: call connect() first")

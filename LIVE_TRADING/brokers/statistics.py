@@ -1,0 +1,89 @@
+"""The simulated exchange's own view of volatility and volume, of the sessions before this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from LIVE_TRADING.common.types import BarBatch, FloatArray
+from LIVE_TRADING.common.units import BPS
+
+SESSIONS = 10
+
+
+class SessionStatistics:
+    """σ_day = √(mean over ten sessions of the sum of squared bar returns, gap included); ADV = mean of Σ close·volume.
+
+    NaN until one session is complete. A symbol without bars in a session adds nothing to either mean.
+    """
+
+    def __init__(self, n_symbols: int) -> None:
+        self._variances: list[FloatArray] = []
+        self._volumes_usd: list[FloatArray] = []
+        self._today_variance = np.zeros(n_symbols)
+        self._today_usd = np.zeros(n_symbols)
+        self._last_close = np.full(n_symbols, np.nan)
+        self._day_vol_bps = np.full(n_symbols, np.nan)
+        self._adv_usd = np.full(n_symbols, np.nan)
+        self._bars_today = 0
+
+    def observe(self, batch: BarBatch, first_of_session: bool) -> None:
+        """Take a complete bar; the first of a session closes the session before."""
+        if first_of_session and self._bars_today:
+            self._close_session()
+        change = batch.close / self._last_close - 1
+        self._today_variance = self._today_variance + np.where(np.isfinite(change), change, 0.0) ** 2
+        traded_usd = batch.close * batch.volume
+        self._today_usd = self._today_usd + np.where(np.isfinite(traded_usd), traded_usd, 0.0)
+        self._last_close = np.where(np.isfinite(batch.close), batch.close, self._last_close)
+        self._bars_today += 1
+
+    def _close_session(self) -> None:
+        traded = self._today_usd > 0
+        self._variances = [*self._variances, np.where(traded, self._today_variance, np.nan)][-SESSIONS:]
+        self._volumes_usd = [*self._volumes_usd, np.where(traded, self._today_usd, np.nan)][-SESSIONS:]
+        self._day_vol_bps = np.sqrt(_mean(self._variances)) * BPS
+        self._adv_usd = _mean(self._volumes_usd)
+        self._today_variance = np.zeros_like(self._today_variance)
+        self._today_usd = np.zeros_like(self._today_usd)
+        self._bars_today = 0
+
+    def lagged(self, column: int) -> tuple[float, float]:
+        """Return (σ_day in bps, ADV in USD) of one symbol; NaN where unknown."""
+        return float(self._day_vol_bps[column]), float(self._adv_usd[column])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as JSON-ready values; NaN as null."""
+        return {
+            "variances": [_plain(row) for row in self._variances],
+            "volumes_usd": [_plain(row) for row in self._volumes_usd],
+            "today_variance": _plain(self._today_variance),
+            "today_usd": _plain(self._today_usd),
+            "last_close": _plain(self._last_close),
+            "bars_today": self._bars_today,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `to_dict` gave."""
+        self._variances = [np.array(row, dtype=np.float64) for row in state["variances"]]
+        self._volumes_usd = [np.array(row, dtype=np.float64) for row in state["volumes_usd"]]
+        self._today_variance = np.array(state["today_variance"], dtype=np.float64)
+        self._today_usd = np.array(state["today_usd"], dtype=np.float64)
+        self._last_close = np.array(state["last_close"], dtype=np.float64)
+        self._bars_today = state["bars_today"]
+        if self._variances:
+            self._day_vol_bps = np.sqrt(_mean(self._variances)) * BPS
+            self._adv_usd = _mean(self._volumes_usd)
+
+
+def _mean(rows: list[FloatArray]) -> FloatArray:
+    stacked = np.stack(rows)
+    known = np.isfinite(stacked)
+    count = known.sum(axis=0)
+    total = np.where(known, stacked, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _plain(values: FloatArray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,180 @@
+"""Clocks that tasks can wait on: real time, and virtual time that moves only when everybody waits.
+
+A task that works for the engine is an *actor*: it runs inside `with clock.actor():`. In virtual time the clock may move
+only when every actor waits in `wait`; whoever wakes one hands it its place among the busy before it runs, so there is
+no instant at which work is pending and the clock could slip past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from LIVE_TRADING.common.clock import SimulatedClock
+from LIVE_TRADING.common.units import NS_PER_S
+
+
+class Signal:
+    """A flag that one actor waits for and others raise."""
+
+    def __init__(self) -> None:
+        self._raised = False
+        self._wake: asyncio.Future[None] | None = None
+        self._on_wake: list[VirtualClock] = []
+
+    def set(self) -> None:
+        """Raise the flag; the waiting actor is busy from this moment."""
+        if self._wake is not None and not self._wake.done():
+            for clock in self._on_wake:
+                clock.enter()
+            self._wake.set_result(None)
+        else:
+            self._raised = True
+
+    def consume(self) -> bool:
+        """Lower the flag and return whether it was up."""
+        raised, self._raised = self._raised, False
+        return raised
+
+    def arm(self, wake: asyncio.Future[None], clock: VirtualClock | None) -> None:
+        """Let `wake` be resolved by the next `set`."""
+        self._wake = wake
+        self._on_wake = [clock] if clock is not None else []
+
+    def disarm(self) -> None:
+        """Forget the waiting actor."""
+        self._wake = None
+
+
+class AsyncClock(Protocol):
+    """A clock with waiting."""
+
+    def now_ns(self) -> int:
+        """Return the current instant."""
+        ...
+
+    def actor(self) -> _ActorContext:
+        """Return a context in which the calling task counts as an actor."""
+        ...
+
+    async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
+        """Return when the signal is raised or the instant is reached, whichever is first."""
+        ...
+
+
+class _ActorContext(Protocol):
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *details: object) -> bool | None: ...
+
+
+class RealTimeClock:
+    """Wall time, or a recorded time that runs `speed` times as fast as the wall from `origin_ns`."""
+
+    def __init__(self, origin_ns: int | None = None, speed: float = 1.0) -> None:
+        self._origin_ns = time.time_ns() if origin_ns is None else origin_ns
+        self._speed = speed
+        self._started_ns = time.monotonic_ns()
+        self._wall = origin_ns is None
+
+    def now_ns(self) -> int:
+        """Return the current instant."""
+        if self._wall:
+            return time.time_ns()
+        return self._origin_ns + round((time.monotonic_ns() - self._started_ns) * self._speed)
+
+    @contextmanager
+    def actor(self) -> Iterator[None]:
+        """Do nothing: real time waits for nobody."""
+        yield
+
+    async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
+        """Return when the signal is raised or the instant is reached, whichever is first."""
+        if signal is not None and signal.consume():
+            return
+        timeout_s = None if until_ns is None else max(0.0, (until_ns - self.now_ns()) / NS_PER_S / self._speed)
+        wake = asyncio.get_running_loop().create_future()
+        if signal is not None:
+            signal.arm(wake, None)
+        try:
+            await asyncio.wait([wake], timeout=timeout_s)
+        finally:
+            if signal is not None:
+                signal.disarm()
+
+
+class VirtualClock(SimulatedClock):
+    """Simulated time for asyncio."""
+
+    def __init__(self, start_ns: int = 0) -> None:
+        super().__init__(start_ns)
+        self._busy = 0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._idle: asyncio.Future[None] | None = None
+
+    def enter(self) -> None:
+        """Count one more busy actor."""
+        self._busy += 1
+
+    def leave(self) -> None:
+        """Count one busy actor less."""
+        self._busy -= 1
+        if self._busy == 0 and self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    @contextmanager
+    def actor(self) -> Iterator[None]:
+        """Count the calling task as busy while it does not wait."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
+        """Return when the signal is raised or the instant is reached, whichever is first."""
+        if (signal is not None and signal.consume()) or (until_ns is not None and until_ns <= self.now_ns()):
+            return
+        wake = asyncio.get_running_loop().create_future()
+        if until_ns is not None:
+            heapq.heappush(self._sleepers, (until_ns, next(self._order), wake))
+        if signal is not None:
+            signal.arm(wake, self)
+        self.leave()
+        try:
+            await wake
+        except asyncio.CancelledError:
+            if wake.cancelled():  # not woken by anybody: take the place back that the actor's context gives up
+                self.enter()
+            raise
+        finally:
+            if signal is not None:
+                signal.disarm()
+
+    async def wait_idle(self) -> None:
+        """Return when every actor waits."""
+        while self._busy:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+        self._idle = None
+
+    def advance(self) -> bool:
+        """Move to the next instant somebody waits for and wake all who wait for it; False if nobody does."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        if not self._sleepers:
+            return False
+        instant_ns = self._sleepers[0][0]
+        self.advance_to(instant_ns)
+        while self._sleepers and self._sleepers[0][0] == instant_ns:
+            wake = heapq.heappop(self._sleepers)[2]
+            if not wake.done():
+                self.enter()
+                wake.set_result(None)
+        return True

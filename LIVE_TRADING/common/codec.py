@@ -1,0 +1,143 @@
+"""Records to JSON values and back, by their annotations: the one codec of journal, checkpoints and the paper venue.
+
+NaN in an array is null; infinity is refused. Decimals and enums are text, floats keep every bit (shortest repr).
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from LIVE_TRADING.common import events
+from LIVE_TRADING.common.types import BarBatch
+
+
+def to_json_value(value: Any) -> Any:
+    """Return a JSON-ready value of a record, a container of records or a plain value.
+
+    Raises
+    ------
+    ValueError
+        A float is infinite.
+    """
+    if value is None or isinstance(value, (str, int, bool)) and not isinstance(value, Enum):
+        return value
+    if isinstance(value, float):
+        if np.isinf(value):
+            raise ValueError("infinity cannot be recorded")
+        return None if value != value else value
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, np.ndarray):
+        return _array_value(value)
+    if is_dataclass(value):
+        return {field.name: to_json_value(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_json_value(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json_value(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return to_json_value(value.item())
+    raise TypeError(f"{type(value).__name__} cannot be recorded")
+
+
+def _array_value(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the array itself: orjson writes it, NaN as null."""
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        raise ValueError("an array with infinity cannot be recorded")
+    return np.ascontiguousarray(array)
+
+
+def from_json_value(annotation: Any, value: Any) -> Any:
+    """Return the value an annotation describes."""
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        inner = [argument for argument in typing.get_args(annotation) if argument is not type(None)]
+        return from_json_value(inner[0], value)
+    if origin is np.ndarray:
+        return np.array(value, dtype=typing.get_args(typing.get_args(annotation)[1])[0])
+    if origin is tuple:
+        inner_type = typing.get_args(annotation)[0]
+        return tuple(from_json_value(inner_type, entry) for entry in value)
+    if origin is list:
+        return [from_json_value(typing.get_args(annotation)[0], entry) for entry in value]
+    if origin is dict:
+        return {key: from_json_value(typing.get_args(annotation)[1], entry) for key, entry in value.items()}
+    if annotation is Any or annotation is None:
+        return value
+    if is_dataclass(annotation):
+        return record_from(annotation, value)
+    if isinstance(annotation, type) and issubclass(annotation, (Decimal, Enum)):
+        return annotation(value)
+    if annotation is float:
+        return float("nan") if value is None else float(value)
+    return value
+
+
+def record_from(record_type: Any, values: dict[str, Any]) -> Any:
+    """Return a record of a type from the values that `to_json_value` gave.
+
+    Raises
+    ------
+    ValueError
+        A field is missing or unknown.
+    """
+    hints = _hints(record_type)
+    if values.keys() != hints.keys():
+        raise ValueError(f"{record_type.__name__}: fields {sorted(values.keys() ^ hints.keys())} missing or unknown")
+    return record_type(**{name: from_json_value(hints[name], values[name]) for name in hints})
+
+
+@lru_cache(maxsize=256)
+def _hints(record_type: Any) -> dict[str, Any]:
+    resolved = typing.get_type_hints(record_type)
+    return {field.name: resolved[field.name] for field in fields(record_type)}
+
+
+EVENT_TYPES: dict[str, Any] = {
+    record.__name__: record
+    for record in (
+        events.SystemFault,
+        events.OrderAck,
+        events.OrderFill,
+        events.OrderReject,
+        events.OrderCancelled,
+        events.CancelRejected,
+        events.OrderExpired,
+        events.ControlRequest,
+        events.PredictionsReady,
+        BarBatch,
+        events.ScheduledTrigger,
+        events.CycleAborted,
+    )
+}
+
+
+def encode(event: Any) -> list[Any]:
+    """Return [type name, fields] of an event."""
+    return [type(event).__name__, to_json_value(event)]
+
+
+def decode(entry: list[Any]) -> Any:
+    """Return the event of [type name, fields].
+
+    Raises
+    ------
+    ValueError
+        The type is unknown to this version.
+    """
+    name, values = entry
+    if name not in EVENT_TYPES:
+        raise ValueError(f"event type {name} is unknown to this version")
+    return record_from(EVENT_TYPES[name], values)

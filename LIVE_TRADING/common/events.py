@@ -1,0 +1,199 @@
+"""Events: everything the core is told. Frozen; instants are int64 ns UTC; quantities and money are Decimal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+from LIVE_TRADING.common.types import BarBatch, FloatArray, Session, Side
+
+
+class Priority(IntEnum):
+    """Class of an event in the queue; lower is served first."""
+
+    SYSTEM = 0
+    FILL = 1
+    REJECT = 2
+    ORDER = 3
+    PREDICTIONS = 4
+    BARS = 5
+    TRIGGER = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFault:
+    """Something outside the core failed. The sketch's `SystemError`. severity: warning, error or critical."""
+
+    error_type: str
+    message: str
+    severity: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAck:
+    """The venue has the order."""
+
+    order_id: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFill:
+    """An execution. `timestamp_ns` is the exchange's time, which may be older than the arrival."""
+
+    order_id: str
+    execution_id: str
+    symbol: str
+    side: Side
+    fill_price: Decimal
+    fill_amount: Decimal
+    commission: Decimal
+    currency: str
+    timestamp_ns: int
+    reference_price: Decimal | None = None  # open of the bar, before spread and impact; simulated venues only
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReject:
+    """The venue refused the order for good."""
+
+    order_id: str
+    reason: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """The rest of the order no longer works at the venue."""
+
+    order_id: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRejected:
+    """The order could not be cancelled; what it is stands in its own reports."""
+
+    order_id: str
+    reason: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderExpired:
+    """The session ended before the order was filled in full."""
+
+    order_id: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """An operator's word: resume, reset or halt."""
+
+    action: str
+    reason: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionsReady:
+    """Raw model outputs (H, M, N) for the cycle whose bars ended at `cycle_time_ns`; NaN: no forecast.
+
+    `p_peak`, `p_valley` (N,) are calibrated probabilities, None where no classifier is loaded.
+    """
+
+    cycle_time_ns: int
+    raw: FloatArray
+    p_peak: FloatArray | None
+    p_valley: FloatArray | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledTrigger:
+    """The scheduler's word: session_open, cycle or session_close. For a cycle `scheduled_time_ns` is the bar end."""
+
+    trigger_type: str
+    scheduled_time_ns: int
+    session: Session
+    actual_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CycleAborted:
+    """The cycle in flight will get no predictions."""
+
+    cycle_time_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """Opens a run: all that a replay needs beside the events. Arrays as nested lists (H, M); no secrets."""
+
+    nonce: str
+    seed: int
+    run_id: str
+    account: str
+    mode: str
+    code_version: str
+    cpu_fingerprint: str
+    config: dict[str, Any]
+    config_hash: str
+    data_hash: str
+    calendar: str
+    interval_ns: int
+    bars_per_session: int
+    symbols: tuple[str, ...]
+    horizons: tuple[str, ...]
+    families: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    model_hashes: dict[str, str]
+    ic_val: list[list[float | None]]
+    n_val: list[list[float | None]]
+    rmse_val: list[list[float | None]]
+    instruments: list[dict[str, str]]
+    initial_cash: str
+    currency: str
+    warmup_until_ns: int
+    market_arrays: str
+    started_ns: int
+
+
+OrderEvent = OrderAck | OrderFill | OrderReject | OrderCancelled | CancelRejected | OrderExpired
+Event = (
+    SystemFault
+    | OrderEvent
+    | ControlRequest
+    | PredictionsReady
+    | BarBatch
+    | ScheduledTrigger
+    | CycleAborted
+)
+
+PRIORITY: dict[type, Priority] = {
+    SystemFault: Priority.SYSTEM,
+    OrderFill: Priority.FILL,
+    OrderReject: Priority.REJECT,
+    OrderAck: Priority.ORDER,
+    OrderCancelled: Priority.ORDER,
+    CancelRejected: Priority.ORDER,
+    OrderExpired: Priority.ORDER,
+    ControlRequest: Priority.ORDER,
+    PredictionsReady: Priority.PREDICTIONS,
+    BarBatch: Priority.BARS,
+    ScheduledTrigger: Priority.TRIGGER,
+    CycleAborted: Priority.TRIGGER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An event as it left the queue: its sequence number and the core's now."""
+
+    seq: int
+    t_ns: int
+    event: Event

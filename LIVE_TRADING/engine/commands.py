@@ -1,0 +1,130 @@
+"""Commands: everything the core asks for. A shell carries them out, the journal keeps them, a replay compares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from LIVE_TRADING.common.codec import to_json_value
+from LIVE_TRADING.common.types import FloatArray, Order
+from LIVE_TRADING.engine.cycle import CycleResult
+from LIVE_TRADING.engine.digest import fingerprint_text
+from LIVE_TRADING.engine.ledger import ClosedTrade
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunInference:
+    """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stands their fingerprint, per symbol."""
+
+    cycle_time_ns: int
+    features: FloatArray
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": {"features": fingerprint_text(self.features)}}
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOrder:
+    """Send an order. `reason` is the `Reason` code of the decision."""
+
+    order: Order
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Ask for a cancel."""
+
+    client_order_id: str
+    symbol: str
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMarked:
+    """The book at a bar end, marked at the last closes. USD."""
+
+    time_ns: int
+    cash: Decimal
+    positions_value: Decimal
+    equity: Decimal
+    n_positions: int
+    gross: float
+    net: float
+    drawdown_frac: float
+    daily_loss_frac: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CycleDecided:
+    """A decision was taken, or a warm-up forecast made."""
+
+    result: CycleResult
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return self.result.to_record()
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSkipped:
+    """A cycle ended without a decision: skipped_overlap, timeout, restart."""
+
+    cycle_time_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeClosed:
+    """A round trip ended flat."""
+
+    trade: ClosedTrade
+
+
+@dataclass(frozen=True, slots=True)
+class TradingStateChanged:
+    """The trading state moved: active, reduce_only, halted."""
+
+    old: str
+    new: str
+    rule_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BanditUpdated:
+    """The bandit learned from matured round trips."""
+
+    rounds: int
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Something an operator should know: late_bar, late_fill, overfill, unknown_order, duplicate_report, ..."""
+
+    kind: str
+    message: str
+
+
+Command = (
+    RunInference
+    | SubmitOrder
+    | CancelOrder
+    | AccountMarked
+    | CycleDecided
+    | CycleSkipped
+    | TradeClosed
+    | TradingStateChanged
+    | BanditUpdated
+    | Anomaly
+)
+
+
+def command_record(command: Command) -> list[Any]:
+    """Return [type name, fields] of a command as the journal keeps it."""
+    if isinstance(command, (RunInference, CycleDecided)):
+        return [type(command).__name__, command.to_record()]
+    return [type(command).__name__, to_json_value(command)]

@@ -1,0 +1,176 @@
+"""What one cycle leaves behind: the records of its stages, its orders, its digests, and why each symbol fell where."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from LIVE_TRADING.common.codec import to_json_value
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import (
+    AllPredictions,
+    ArbitrationResult,
+    BlendResult,
+    CodeArray,
+    FloatArray,
+    GateResult,
+    Order,
+    Rejection,
+    SizingResult,
+    SpreadGateResult,
+)
+from LIVE_TRADING.engine.digest import decision_digest, fingerprint_text, stack_rows, trace_digest
+
+STAGES = ("prediction", "blending", "arbitration", "barrier_gate", "spread_gate", "sizing", "risk")
+
+# what a stage says when it lets a symbol through; anything else is where the symbol fell
+_PASSES: tuple[tuple[Reason, ...], ...] = (
+    (Reason.OK,),
+    (Reason.OK,),
+    (Reason.ENTRY, Reason.HOLD, Reason.EXTEND),
+    (Reason.OK, Reason.GATE_OFF),
+    (Reason.OK, Reason.GATE_OFF),
+    (Reason.SIZED, Reason.CAPPED, Reason.DRIFT_CUT),
+    (),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionTrace:
+    """The records of the stages, in order; an explanation is read from them and from nothing else."""
+
+    predictions: AllPredictions
+    blend: BlendResult
+    arbitration: ArbitrationResult
+    barrier: GateResult
+    spread: SpreadGateResult
+    sizing: SizingResult
+    risk_reason: CodeArray
+
+    @cached_property
+    def reasons(self) -> CodeArray:
+        """Reason codes (S, N), one row per stage of `STAGES`."""
+        return np.stack(
+            [
+                self.predictions.reason,
+                self.blend.reason,
+                self.arbitration.reason,
+                self.barrier.reason,
+                self.spread.reason,
+                self.sizing.reason,
+                self.risk_reason,
+            ]
+        ).astype(np.int16, copy=False)
+
+    @cached_property
+    def stage_rows(self) -> dict[str, FloatArray]:
+        """Every float of every stage as rows (K, N), canonical; what is not per symbol is repeated over the columns."""
+        predictions, blend, chosen, sizing = self.predictions, self.blend, self.arbitration, self.sizing
+        n = len(self.risk_reason)
+        wide = [np.broadcast_to(array.reshape(-1, 1), (array.size, n)) for array in (predictions.ic, blend.weights)]
+        return {
+            "prediction": stack_rows((predictions.raw, predictions.z, predictions.confidence, wide[0]), n),
+            "blending": stack_rows((wide[1], blend.sigma_bps, blend.alpha_bps, blend.reason), n),
+            "arbitration": stack_rows(
+                (
+                    chosen.cost_bps,
+                    chosen.net_bps,
+                    chosen.score,
+                    chosen.action,
+                    chosen.horizon,
+                    chosen.side,
+                    chosen.chosen_net_bps,
+                    chosen.entry_probability,
+                    chosen.reason,
+                ),
+                n,
+            ),
+            "gating": stack_rows(
+                (
+                    self.barrier.factor,
+                    self.barrier.reason,
+                    self.spread.spread_bps,
+                    self.spread.quote_age_s,
+                    self.spread.reason,
+                ),
+                n,
+            ),
+            "sizing": stack_rows((sizing.raw_weight, sizing.target_weight, sizing.target_shares, sizing.reason), n),
+            "risk": stack_rows((self.risk_reason,), n),
+        }
+
+    def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
+        """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
+        reasons = self.reasons
+        passed = np.stack([np.isin(reasons[row], _PASSES[row]) for row in range(len(STAGES))])
+        passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != Reason.OK)
+        passed[-1] = False
+        stage = np.argmin(passed, axis=0).astype(np.int16)
+        return stage, reasons[stage, np.arange(reasons.shape[1])]
+
+
+@dataclass(frozen=True, eq=False)
+class CycleResult:
+    """A cycle as decided. `trace` is None for a warm-up cycle, which forecasts but does not decide."""
+
+    cycle_number: int
+    scheduled_time_ns: int
+    symbols: tuple[str, ...]
+    trace: DecisionTrace | None
+    orders: tuple[Order, ...] = ()
+    cancels: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+    @property
+    def is_warmup(self) -> bool:
+        """Return whether nothing was decided on purpose."""
+        return self.trace is None
+
+    @cached_property
+    def decision_digest(self) -> str:
+        """SHA-256 of what was decided; empty for a warm-up cycle."""
+        if self.trace is None:
+            return ""
+        chosen = self.trace.arbitration
+        return decision_digest(
+            self.scheduled_time_ns,
+            "\n".join(self.symbols).encode(),
+            self.trace.reasons,
+            (chosen.horizon, chosen.side, self.trace.sizing.target_shares),
+            self.orders,
+            self.rejections,
+        )
+
+    @cached_property
+    def trace_digest(self) -> str:
+        """SHA-256 of the decision and every float behind it; empty for a warm-up cycle."""
+        if self.trace is None:
+            return ""
+        return trace_digest(self.decision_digest, self.trace.stage_rows.values())
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what the journal keeps: digests, reasons, choices, and a fingerprint per stage and symbol."""
+        record: dict[str, Any] = {
+            "cycle_number": self.cycle_number,
+            "cycle_time_ns": self.scheduled_time_ns,
+            "warmup": self.is_warmup,
+        }
+        if self.trace is not None:
+            chosen = self.trace.arbitration
+            record |= {
+                "decision_digest": self.decision_digest,
+                "trace_digest": self.trace_digest,
+                "fingerprints": {name: fingerprint_text(rows) for name, rows in self.trace.stage_rows.items()},
+                "reasons": base64.b64encode(self.trace.reasons.astype("<i2").tobytes()).decode(),
+                "horizon": chosen.horizon.tolist(),
+                "side": chosen.side.tolist(),
+                "target_shares": to_json_value(self.trace.sizing.target_shares),
+                "orders": [order.client_order_id for order in self.orders],
+                "cancels": list(self.cancels),
+                "rejections": to_json_value(self.rejections),
+            }
+        return record

@@ -1,0 +1,140 @@
+"""Market memory: everything the core remembers of the market. Depends on bars, sessions and predictions alone.
+
+One object serves training, the backtest's look-ahead block prediction, the live engine and the replay, so a feature, a
+volatility or a z-score has one implementation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.types import AllPredictions, BarBatch, FloatArray, Session
+from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
+from LIVE_TRADING.models.liquidity import AdvModel, AdvState
+from LIVE_TRADING.models.volatility import VolatilityModel, VolatilityState
+from LIVE_TRADING.prediction.memory import ForecastMemory, ForecastModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketMemory:
+    """State of features, volatility, ADV and forecasts after the bar that ended at `advanced_to_ns`."""
+
+    features: FeatureState
+    volatility: VolatilityState
+    adv: AdvState
+    forecast: ForecastMemory
+    session_open_ns: int
+    advanced_to_ns: int
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return all arrays under flat names; float64 and int64, no objects."""
+        arrays = {
+            f"{part}/{name}": array
+            for part, state in (
+                ("features", self.features),
+                ("volatility", self.volatility),
+                ("adv", self.adv),
+                ("forecast", self.forecast),
+            )
+            for name, array in sorted(state.to_arrays().items())
+        }
+        arrays["instants"] = np.array([self.session_open_ns, self.advanced_to_ns], dtype=np.int64)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> MarketMemory:
+        """Return the memory that `to_arrays` gave."""
+
+        def part(prefix: str) -> dict[str, np.ndarray]:
+            return {
+                name.removeprefix(f"{prefix}/"): array
+                for name, array in sorted(arrays.items())
+                if name.startswith(f"{prefix}/")
+            }
+
+        session_open_ns, advanced_to_ns = (int(value) for value in arrays["instants"])
+        return cls(
+            FeatureState.from_arrays(part("features")),
+            VolatilityState.from_arrays(part("volatility")),
+            AdvState.from_arrays(part("adv")),
+            ForecastMemory.from_arrays(part("forecast")),
+            session_open_ns,
+            advanced_to_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketView:
+    """What a decision at one bar end may know of the market: features (F, N), σ_h (H, N), σ_day, ADV (N,)."""
+
+    features: FloatArray
+    sigma_bps: FloatArray
+    sigma_day_bps: FloatArray
+    adv_usd: FloatArray
+
+
+class MarketModel:
+    """The four models and the order in which they advance."""
+
+    def __init__(
+        self,
+        features: FeatureBuilder,
+        volatility: VolatilityModel,
+        adv: AdvModel,
+        forecast: ForecastModel,
+        horizons: tuple[Horizon, ...],
+        n_symbols: int,
+    ) -> None:
+        self.features = features
+        self.volatility = volatility
+        self.adv = adv
+        self.forecast = forecast
+        self._horizons = horizons
+        self._n_symbols = n_symbols
+
+    def initial(self) -> MarketMemory:
+        """Return a memory that has seen nothing."""
+        return MarketMemory(
+            self.features.initial(),
+            self.volatility.initial(self._n_symbols),
+            self.adv.initial(self._n_symbols),
+            self.forecast.initial(),
+            session_open_ns=-1,
+            advanced_to_ns=-1,
+        )
+
+    def advance(self, memory: MarketMemory, bars: BarBatch, session: Session) -> tuple[MarketMemory, MarketView]:
+        """Take the bars of one bar end, missing ones as NaN; the first of a session rolls the lagged windows."""
+        slot, n_bars = session.slot(bars.bar_end_ns, bars.interval_ns), session.n_bars(bars.interval_ns)
+        first = memory.session_open_ns != session.open_ns
+        features, values = self.features.advance(memory.features, bars, slot, n_bars, first)
+        volatility = self.volatility.advance(memory.volatility, bars, slot, n_bars, first)
+        adv = self.adv.advance(memory.adv, bars, first)
+        forecast = self.forecast.open_session(memory.forecast) if first else memory.forecast
+        forecast = self.forecast.on_bars(forecast, bars, slot, n_bars)
+        after = MarketMemory(features, volatility, adv, forecast, session.open_ns, bars.bar_end_ns)
+        view = MarketView(
+            values,
+            self.volatility.sigma_bps(volatility, slot, n_bars, self._horizons),
+            self.volatility.sigma_day_bps(volatility),
+            self.adv.adv_usd(adv),
+        )
+        return after, view
+
+    def predict(
+        self,
+        memory: MarketMemory,
+        raw: FloatArray,
+        slot: int,
+        view: MarketView,
+        age_ns: np.ndarray,
+        planned_usd: float,
+    ) -> tuple[MarketMemory, AllPredictions]:
+        """Standardise raw forecasts and weigh them by the confidence they have earned."""
+        forecast, predictions = self.forecast.forecast(
+            memory.forecast, raw, slot, view.sigma_bps, age_ns, view.adv_usd, planned_usd
+        )
+        return replace(memory, forecast=forecast), predictions
