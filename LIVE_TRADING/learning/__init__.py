@@ -1,1 +1,21 @@
-""""""
+"""Online learning of which horizon pays: bandit, draws, rewards and their persistence."""
+
+from LIVE_TRADING.learning.bandit import BanditState, Exp3IXBandit
+from LIVE_TRADING.learning.config import LearningConfig
+from LIVE_TRADING.learning.optimizer import EnsembleWeightOptimizer
+from LIVE_TRADING.learning.persistence import BanditPersistence, LearningMemory
+from LIVE_TRADING.learning.rewards import PendingReward, RewardMemory, RewardTracker, RoundTrip, reward
+
+__all__ = [
+    "BanditPersistence",
+    "BanditState",
+    "EnsembleWeightOptimizer",
+    "Exp3IXBandit",
+    "LearningConfig",
+    "LearningMemory",
+    "PendingReward",
+    "RewardMemory",
+    "RewardTracker",
+    "RoundTrip",
+    "reward",
+]
