@@ -1,0 +1,164 @@
+"""What a training run leaves on file, and how it is laid out.
+
+    <run_root>/manifest.json
+    <run_root>/snapshot.npz
+    <run_root>/targets/<target>/models/view=cross_sectional/family=<family>/{model.*, model_meta.json}
+
+The manifest holds the SHA-256 of every model_meta.json and of the snapshot, a model_meta.json those of its model files.
+Nothing depends on when or where a run was trained: equal data, configuration and code give equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.strict_json import json_bytes
+from LIVE_TRADING.common.types import FloatArray
+
+FORMAT = 1
+VIEW = "cross_sectional"
+MANIFEST_FILE = "manifest.json"
+META_FILE = "model_meta.json"
+SNAPSHOT_FILE = "snapshot.npz"
+TARGET_PREFIX = "ret_"
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class FoldMetrics(FrozenConfig):
+    """Out-of-sample figures of one fold. None: nothing matured in it."""
+
+    train_rows: int
+    train_start: str = Field(description="first session trained on")
+    train_end: str = Field(description="last session trained on")
+    validation_start: str
+    validation_end: str
+    ic: float | None = Field(description="mean rank correlation of z with r/sigma per matured cross-section")
+    n_effective: float = Field(description="matured cross-sections / bars in the horizon, since labels overlap")
+    rmse: float | None = Field(description="of the forecast against r/sigma, both clipped at 4")
+    n_forecasts: int = Field(description="pairs behind rmse")
+
+
+class ModelMetrics(FrozenConfig):
+    """Out-of-sample figures pooled over the folds, and the folds."""
+
+    ic: float | None
+    n_effective: float
+    rmse: float | None
+    n_forecasts: int
+    folds: tuple[FoldMetrics, ...]
+
+
+class ModelMeta(FrozenConfig):
+    """model_meta.json."""
+
+    format: Literal[1]
+    target: str
+    horizon: str
+    family: str
+    view: Literal["cross_sectional"]
+    interval_ns: int
+    features: tuple[str, ...]
+    files: dict[FileName, Sha256]
+    params: dict[str, Any]
+    notes: dict[str, str]
+    seed: int
+    train_start: str = Field(description="first session trained on")
+    train_end: str = Field(description="last session trained on")
+    train_rows: int
+    data_hash: str
+    code_version: str
+    metrics: ModelMetrics
+
+
+class ModelEntry(FrozenConfig):
+    """One model in the manifest. `ic`, `rmse` None: nothing matured; `n_effective` is 0 then."""
+
+    target: str
+    family: str
+    meta_sha256: Sha256
+    ic: float | None
+    n_effective: float
+    rmse: float | None
+
+
+class Manifest(FrozenConfig):
+    """manifest.json."""
+
+    format: Literal[1]
+    code_version: str
+    calendar: str
+    interval_ns: int
+    bars_per_session: int
+    session_minutes: int
+    symbols: tuple[str, ...]
+    horizons: tuple[str, ...]
+    families: tuple[str, ...]
+    features: tuple[str, ...]
+    quotes_estimated: bool
+    data_hash: str
+    data_start: str
+    until: str = Field(description="last session of the training data; no label ends later")
+    until_ns: int = Field(description="close of that session; the snapshot is as of then")
+    training_config: dict[str, Any]
+    memory_config: dict[str, Any] = Field(description="configuration of features, volatility, ADV and prediction")
+    models: tuple[ModelEntry, ...]
+    snapshot_sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationFigures:
+    """Out-of-sample evidence per horizon and family, (H, M) each.
+
+    `ic` is 0 where `n_effective` is 0 (no evidence); `rmse` is NaN there.
+    """
+
+    ic: FloatArray
+    n_effective: FloatArray
+    rmse: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunArtifacts:
+    """A run as its readers see it: horizons shortest first, families and symbols sorted."""
+
+    run_root: Path
+    horizons: tuple[str, ...]
+    families: tuple[str, ...]
+    features: tuple[str, ...]
+    symbols: tuple[str, ...]
+    calendar: str
+    interval_ns: int
+    bars_per_session: int
+    session_minutes: int
+    until_ns: int
+    data_hash: str
+    validation: ValidationFigures
+    snapshot_path: Path
+
+
+def target_name(horizon: str) -> str:
+    """Return the training target of a horizon: ret_5m for 5m."""
+    return TARGET_PREFIX + horizon
+
+
+def model_folder(target: str, family: str) -> PurePosixPath:
+    """Return a model's folder relative to the run root."""
+    return PurePosixPath("targets", target, "models", f"view={VIEW}", f"family={family}")
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def record_bytes(record: FrozenConfig) -> bytes:
+    """Return a record as it stands on file."""
+    return json_bytes(record.model_dump(mode="json"), indent=True) + b"\n"

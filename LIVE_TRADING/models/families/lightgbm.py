@@ -1,0 +1,110 @@
+"""Gradient-boosted trees, LightGBM (Ke et al. 2017), stored in its text format; missing values pass as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.types import FloatArray
+
+_FILE = "model.txt"
+_MIN_ROWS = 20
+
+
+class LightGbmParams(FrozenConfig):
+    """Parameters of the trees, by LightGBM's own names."""
+
+    num_trees: int = Field(default=150, ge=1, le=10_000, description="boosting rounds")
+    num_leaves: int = Field(default=31, ge=2, le=1024, description="leaves per tree")
+    learning_rate: float = Field(default=0.03, gt=0, le=1, description="shrinkage of each tree")
+    min_data_in_leaf: int = Field(default=1000, ge=1, description="rows per leaf; large, since signals are weak")
+    max_bin: int = Field(default=63, ge=2, le=255, description="histogram bins per feature")
+    bagging_fraction: float = Field(default=0.5, gt=0, le=1, description="share of rows drawn for a tree")
+    bagging_freq: int = Field(default=1, ge=0, description="trees between draws of rows; 0: no draw")
+    feature_fraction: float = Field(default=0.7, gt=0, le=1, description="share of features drawn for a tree")
+    lambda_l2: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")
+
+
+class LightGbmModel:
+    """A fitted booster. The library's predictions do not depend on batch size or threads."""
+
+    notes: Mapping[str, str] = {"missing_values": "passed to the trees as they are"}
+
+    def __init__(self, booster: Any, text: str, threads: int) -> None:
+        self._booster = booster
+        self._text = text
+        self._threads = threads
+        self.n_features: int = booster.num_feature()
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Return forecasts (R,) of features (R, F); NaN goes the way each split learned for missing values."""
+        return np.asarray(self._booster.predict(features, num_threads=self._threads, validate_features=False))
+
+    def files(self) -> dict[str, bytes]:
+        """Return the text form."""
+        return {_FILE: self._text.encode()}
+
+
+class LightGbmFamily:
+    """Regression on squared error. The library is imported where it is used: that takes a second."""
+
+    name = "lightgbm"
+    params: type[FrozenConfig] = LightGbmParams
+
+    def train(
+        self, features: FloatArray, target: FloatArray, *, seed: int, params: LightGbmParams, threads: int = 1
+    ) -> LightGbmModel:
+        """Fit features (R, F) to target (R,); fewer rows than one leaf takes give the mean.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than 20 rows.
+        """
+        import lightgbm as lgb
+
+        if len(target) < _MIN_ROWS:
+            raise ValueError(f"{len(target)} rows are too few to train on; {_MIN_ROWS} are needed")
+        settings = params.model_dump(exclude={"num_trees"}) | {
+            "objective": "regression",
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": threads,
+            "verbosity": -1,
+        }
+        data = lgb.Dataset(features, target, params=settings)
+        booster = lgb.train(settings, data, num_boost_round=params.num_trees)
+        return self._model(booster.model_to_string(), threads)
+
+    def load(self, files: Mapping[str, bytes], *, threads: int = 1) -> LightGbmModel:
+        """Return the model of a text form.
+
+        Raises
+        ------
+        ValueError
+            The file is missing, or no LightGBM model.
+        """
+        if _FILE not in files:
+            raise ValueError(f"{_FILE} is missing")
+        return self._model(files[_FILE].decode(), threads)
+
+    def _model(self, text: str, threads: int) -> LightGbmModel:
+        import lightgbm as lgb
+
+        if not text.startswith("tree\n"):  # the library logs and goes on, or aborts, on some malformed texts
+            raise ValueError(f"{_FILE} does not begin like a LightGBM text model")
+        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", text)  # equal files for any number of threads
+        try:
+            booster = lgb.Booster(model_str=text)
+        except lgb.basic.LightGBMError as error:
+            raise ValueError(f"{_FILE}: {error}") from error
+        return LightGbmModel(booster, text, threads)
+
+
+FAMILY = LightGbmFamily()

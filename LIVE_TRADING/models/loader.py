@@ -1,0 +1,267 @@
+"""Reads the artifacts of a training run; what is not exactly what was trained is refused, with file and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.exceptions import ModelLoadError
+from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.artifacts import (
+    FORMAT,
+    MANIFEST_FILE,
+    META_FILE,
+    SNAPSHOT_FILE,
+    Manifest,
+    ModelEntry,
+    ModelMeta,
+    RunArtifacts,
+    ValidationFigures,
+    model_folder,
+    sha256,
+    target_name,
+)
+from LIVE_TRADING.models.families.interface import TrainedModel, family_names, get_family
+from LIVE_TRADING.models.snapshot import Array, decode_arrays
+
+_RETRAIN = "restore the run from a copy or train it again"
+R = TypeVar("R", bound=FrozenConfig)
+
+
+class ModelLoader:
+    """Lazy: the manifest is read on first use, a model when it is asked for; both once.
+
+    Parameters
+    ----------
+    run_root
+        Folder of the run.
+    interval_ns, features, symbols
+        What the caller is going to feed: bar interval, feature names in order, universe. Where given, a run that was
+        trained on anything else is refused (for symbols: one that the run does not know).
+    threads
+        Prediction threads of the models. One is the safer default on a shared machine; the numbers do not depend on it.
+    """
+
+    def __init__(
+        self,
+        run_root: Path,
+        *,
+        interval_ns: int | None = None,
+        features: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._run_root = run_root
+        self._interval_ns = interval_ns
+        self._features = None if features is None else tuple(features)
+        self._symbols = None if symbols is None else tuple(symbols)
+        self._threads = threads
+        self._manifest: Manifest | None = None
+        self._models: dict[tuple[str, str], TrainedModel] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """Return the checked manifest.
+
+        Raises
+        ------
+        ModelLoadError
+            It is missing, unreadable, of a newer format, or does not fit what the caller feeds.
+        """
+        if self._manifest is None:
+            path = self._run_root / MANIFEST_FILE
+            manifest = _parse(path, _read(path), Manifest)
+            self._check_fit(path, manifest)
+            self._manifest = manifest
+        return self._manifest
+
+    @property
+    def artifacts(self) -> RunArtifacts:
+        """Return the run as its readers see it."""
+        manifest = self.manifest
+        return RunArtifacts(
+            run_root=self._run_root,
+            horizons=manifest.horizons,
+            families=manifest.families,
+            features=manifest.features,
+            symbols=manifest.symbols,
+            calendar=manifest.calendar,
+            interval_ns=manifest.interval_ns,
+            bars_per_session=manifest.bars_per_session,
+            session_minutes=manifest.session_minutes,
+            until_ns=manifest.until_ns,
+            data_hash=manifest.data_hash,
+            validation=self.validation(manifest.horizons, manifest.families),
+            snapshot_path=self._run_root / SNAPSHOT_FILE,
+        )
+
+    def validation(self, horizons: Sequence[str], families: Sequence[str]) -> ValidationFigures:
+        """Return the out-of-sample figures (H, M) of these horizons and families, in this order."""
+
+        def table(figure: Callable[[ModelEntry], float | None], missing: float) -> FloatArray:
+            rows = [[figure(self.entry(target_name(h), family)) for family in families] for h in horizons]
+            return np.array([[missing if cell is None else cell for cell in row] for row in rows], dtype=np.float64)
+
+        return ValidationFigures(
+            ic=table(lambda entry: entry.ic, 0.0),
+            n_effective=table(lambda entry: entry.n_effective, 0.0),
+            rmse=table(lambda entry: entry.rmse, np.nan),
+        )
+
+    def entry(self, target: str, family: str) -> ModelEntry:
+        """Return the manifest's entry of one model.
+
+        Raises
+        ------
+        ModelLoadError
+            The run has no such model; those it has are named.
+        """
+        for entry in self.manifest.models:
+            if (entry.target, entry.family) == (target, family):
+                return entry
+        known = ", ".join(f"{entry.target}/{entry.family}" for entry in self.manifest.models)
+        raise ModelLoadError(
+            f"{self._run_root / MANIFEST_FILE}: no model {target}/{family}; the run has {known}; choose one of these "
+            "or train a run that has it"
+        )
+
+    def meta(self, target: str, family: str) -> ModelMeta:
+        """Return the checked description of one model.
+
+        Raises
+        ------
+        ModelLoadError
+            It is missing, altered, unreadable, or contradicts the manifest.
+        """
+        entry, manifest = self.entry(target, family), self.manifest
+        path = self._folder(target, family) / META_FILE
+        meta = _parse(path, _verified(path, entry.meta_sha256), ModelMeta)
+        for what, found, expected in (
+            ("target", meta.target, target),
+            ("family", meta.family, family),
+            ("interval_ns", meta.interval_ns, manifest.interval_ns),
+            ("features", meta.features, manifest.features),
+        ):
+            if found != expected:
+                raise _mismatch(path, what, expected, found, _RETRAIN)
+        return meta
+
+    def load(self, target: str, family: str) -> TrainedModel:
+        """Return a model, read from verified bytes on the first call.
+
+        Raises
+        ------
+        ModelLoadError
+            A file is missing, altered or no model of this family, or takes another number of features.
+        """
+        key = (target, family)
+        if key not in self._models:
+            self._models[key] = self._load(self.meta(target, family))
+        return self._models[key]
+
+    def snapshot(self) -> dict[str, dict[str, Array]]:
+        """Return the market memory as of the end of training, by part and array name.
+
+        Raises
+        ------
+        ModelLoadError
+            The file is missing, altered or unreadable.
+        """
+        path = self._run_root / SNAPSHOT_FILE
+        data = _verified(path, self.manifest.snapshot_sha256)
+        try:
+            return decode_arrays(data)
+        except ValueError as error:
+            raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
+
+    def _load(self, meta: ModelMeta) -> TrainedModel:
+        folder = self._folder(meta.target, meta.family)
+        if meta.family not in family_names():
+            raise _mismatch(
+                folder / META_FILE, "family", family_names(), meta.family, "use the version that trained it"
+            )
+        files = {name: _verified(folder / name, digest) for name, digest in meta.files.items()}
+        try:
+            model = get_family(meta.family).load(files, threads=self._threads)
+        except ValueError as error:
+            raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {_RETRAIN}") from error
+        if model.n_features != len(meta.features):
+            raise _mismatch(folder, "number of features", len(meta.features), model.n_features, _RETRAIN)
+        return model
+
+    def _folder(self, target: str, family: str) -> Path:
+        return self._run_root / model_folder(target, family)
+
+    def _check_fit(self, path: Path, manifest: Manifest) -> None:
+        """Refuse a run that was trained for other bars, features or symbols than the caller feeds."""
+        if self._interval_ns is not None and self._interval_ns != manifest.interval_ns:
+            raise _mismatch(
+                path,
+                "interval_ns",
+                self._interval_ns,
+                manifest.interval_ns,
+                "use bars of that interval or train on these",
+            )
+        if self._features is not None and self._features != manifest.features:
+            raise ModelLoadError(
+                f"{path}: features {_difference(self._features, manifest.features)}; use the feature configuration of "
+                "the run, or train with this one"
+            )
+        unknown = sorted(set(self._symbols or ()) - set(manifest.symbols))
+        if unknown:
+            raise ModelLoadError(
+                f"{path}: the models were not trained on {', '.join(unknown)}, but on {', '.join(manifest.symbols)}; "
+                "leave these symbols out or train on them"
+            )
+
+
+def _read(path: Path) -> bytes:
+    """Return the contents of a file of the run."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelLoadError(f"{path}: no such file; check --run-id or --run-root, or train the run first") from error
+    except OSError as error:
+        raise ModelLoadError(f"{path}: cannot be read ({error.strerror}); check permissions and the disk") from error
+
+
+def _verified(path: Path, expected: str) -> bytes:
+    """Return the contents of a file whose SHA-256 is as recorded."""
+    data = _read(path)
+    found = sha256(data)
+    if found != expected:
+        raise _mismatch(path, "SHA-256", expected, found, f"the file was altered: {_RETRAIN}")
+    return data
+
+
+def _parse(path: Path, data: bytes, record: type[R]) -> R:
+    """Return the record on file; a format newer than this code knows is refused."""
+    try:
+        raw: Any = orjson.loads(data)
+        found = raw.get("format") if isinstance(raw, dict) else None
+        if found != FORMAT:
+            raise _mismatch(path, "format", FORMAT, found, "use the version that wrote it, or train the run again")
+        return record.model_validate_json(data)
+    except orjson.JSONDecodeError as error:
+        raise ModelLoadError(f"{path}: is no JSON ({error}); {_RETRAIN}") from error
+    except ValidationError as error:
+        raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
+
+
+def _difference(expected: tuple[str, ...], found: tuple[str, ...]) -> str:
+    """Return in words how two lists of names differ."""
+    lacking = [name for name in expected if name not in found]
+    surplus = [name for name in found if name not in expected]
+    if not lacking and not surplus:
+        return f"expected in the order {', '.join(expected)}, found {', '.join(found)}"
+    return f"that are missing: {', '.join(lacking) or 'none'}; that are unexpected: {', '.join(surplus) or 'none'}"
+
+
+def _mismatch(path: Path, what: str, expected: object, found: object, remedy: str) -> ModelLoadError:
+    return ModelLoadError(f"{path}: {what} expected {expected}, found {found}; {remedy}")

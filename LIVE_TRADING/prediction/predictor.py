@@ -1,0 +1,78 @@
+"""The inference half of stage 1: one model per horizon and family, called once per cycle for all symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.artifacts import ValidationFigures, target_name
+from LIVE_TRADING.models.inference import InferenceEngine
+from LIVE_TRADING.models.loader import ModelLoader
+
+
+class MultiHorizonPredictor:
+    """Raw forecasts of every horizon and family of a run; standardising and confidence are the core's.
+
+    Every model is read and verified here, so that an altered file refuses the start and not a cycle.
+
+    Parameters
+    ----------
+    loader
+        The run's artifacts.
+    horizons, families
+        Subsets of the run's, in the order given; None: all of the run's.
+    targets
+        Another way to choose horizons: keeps those whose target (`ret_5m`, …) is named.
+
+    Raises
+    ------
+    ConfigurationError
+        A target names no horizon that is chosen, or nothing is left.
+    ModelLoadError
+        The run lacks a model that was chosen, or a file is missing or altered.
+    """
+
+    def __init__(
+        self,
+        loader: ModelLoader,
+        horizons: Sequence[str] | None = None,
+        families: Sequence[str] | None = None,
+        targets: Sequence[str] | None = None,
+    ) -> None:
+        self.horizons = _chosen(tuple(horizons or loader.manifest.horizons), targets)
+        self.families = tuple(families or loader.manifest.families)
+        self.validation: ValidationFigures = loader.validation(self.horizons, self.families)
+        self._hashes = {
+            f"{target}/{family}": loader.entry(target, family).meta_sha256
+            for target in map(target_name, self.horizons)
+            for family in self.families
+        }
+        self._engine = InferenceEngine(
+            [[loader.load(target_name(h), family) for family in self.families] for h in self.horizons]
+        )
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast."""
+        return self._engine.predict(features)
+
+    def predict_block(self, features: FloatArray) -> FloatArray:
+        """Return raw forecasts (T, H, M, N) of features (T, F, N), bit-equal to `predict` bar by bar."""
+        return self._engine.predict_block(features)
+
+    def model_hashes(self) -> dict[str, str]:
+        """Return, by `<target>/<family>`, the SHA-256 of model_meta.json, which pins the model files by theirs."""
+        return dict(self._hashes)
+
+
+def _chosen(horizons: tuple[str, ...], targets: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the horizons whose target is named, all of them where no target is."""
+    if targets is None:
+        return horizons
+    by_target = {target_name(horizon): horizon for horizon in horizons}
+    unknown = [target for target in targets if target not in by_target]
+    if unknown or not targets:
+        raise ConfigurationError(
+            f"targets {list(targets)}: {', '.join(unknown) or 'none given'}; the run has {', '.join(by_target)}"
+        )
+    return tuple(horizon for target, horizon in by_target.items() if target in targets)

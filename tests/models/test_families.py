@@ -1,0 +1,138 @@
+"""Conformance of every model family: a file in models/families/ is enough to be tested here."""
+
+# covers: P9, P30, P31
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.models.families.interface import ModelFamily, TrainedModel, family_names, get_family
+
+N_FEATURES = 12
+BATCHES = (1, 2, 7, 81, 500)
+
+
+def rows_with_gaps(n_rows: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((n_rows, N_FEATURES)) * np.logspace(-3, 3, N_FEATURES)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    rows[:, 3] = rng.integers(0, 4, n_rows)
+    rows[:, 5] = 2.0  # constant
+    rows[:, 7] = np.nan  # always missing
+    return rows
+
+
+@pytest.fixture(scope="module", params=family_names())
+def family(request: pytest.FixtureRequest) -> ModelFamily:
+    return get_family(request.param)
+
+
+@pytest.fixture(scope="module")
+def target() -> np.ndarray:
+    rows = rows_with_gaps(4000)
+    return 0.4 * np.nan_to_num(rows[:, 4]) + rows[:, 3] + np.random.default_rng(9).standard_normal(4000)
+
+
+@pytest.fixture(scope="module")
+def model(family: ModelFamily, target: np.ndarray) -> TrainedModel:
+    return family.train(rows_with_gaps(4000), target, seed=3, params=family.params())
+
+
+def test_the_families_are_found_by_file():
+    assert {"lightgbm", "ridge"} <= set(family_names())
+    assert "interface" not in family_names()
+
+
+def test_an_unknown_family_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError, match=r"'lightbgm' is unknown; known are .*lightgbm"):
+        get_family("lightbgm")
+
+
+def test_name_is_the_file_and_notes_say_how_missing_values_are_treated(family: ModelFamily, model: TrainedModel):
+    assert get_family(family.name) is family
+    assert model.n_features == N_FEATURES
+    assert "missing_values" in model.notes
+
+
+def test_it_learns(model: TrainedModel, target: np.ndarray):
+    forecast = model.predict(rows_with_gaps(4000))
+    assert forecast.shape == (4000,)
+    assert np.isfinite(forecast).all()
+    assert np.corrcoef(forecast, target)[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch", BATCHES)
+def test_a_row_gets_the_same_bits_in_any_batch(family: ModelFamily, model: TrainedModel, batch: int, threads: int):
+    rows = rows_with_gaps(500, seed=5)
+    rows[17] = np.nan
+    loaded = family.load(model.files(), threads=threads)
+    got = np.concatenate([loaded.predict(rows[start : start + batch]) for start in range(0, 500, batch)])
+    assert got.tobytes() == model.predict(rows).tobytes()
+
+
+def test_files_round_trip(family: ModelFamily, model: TrainedModel):
+    again = family.load(model.files())
+    assert again.files() == model.files()
+    assert again.n_features == model.n_features
+    assert all("/" not in name for name in model.files())
+
+
+def test_equal_training_gives_equal_files_whatever_the_threads(family: ModelFamily, target: np.ndarray):
+    rows = rows_with_gaps(4000)
+    files = [
+        family.train(rows, target, seed=3, params=family.params(), threads=threads).files() for threads in (1, 2, 2)
+    ]
+    assert files[0] == files[1] == files[2]
+
+
+def test_prediction_leaves_its_input_alone(model: TrainedModel):
+    rows = rows_with_gaps(50)
+    before = rows.copy()
+    model.predict(rows)
+    assert rows.tobytes() == before.tobytes()
+
+
+@pytest.mark.parametrize("broken", ["absent", "garbage", "empty"])
+def test_bytes_that_are_no_model_are_refused(family: ModelFamily, model: TrainedModel, broken: str):
+    contents = {
+        "absent": {},
+        "garbage": dict.fromkeys(model.files(), b"\x00 nonsense"),
+        "empty": dict.fromkeys(model.files(), b""),
+    }
+    with pytest.raises(ValueError):
+        family.load(contents[broken])
+
+
+def test_too_few_rows_are_refused(family: ModelFamily):
+    with pytest.raises(ValueError, match="too few"):
+        family.train(rows_with_gaps(1), np.ones(1), seed=1, params=family.params())
+
+
+def test_ridge_equals_scikit_learn():
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((3000, 6)) * [1, 10, 0.1, 3, 1, 1] + [0, 5, 0, -7, 0, 1]
+    goal = rows @ [0.5, 0.1, 1, 0, -0.2, 0.3] + rng.standard_normal(3000)
+    family = get_family("ridge")
+    model = family.train(rows, goal, seed=0, params=family.params(alpha=0.2, clip_sd=100.0))
+    z = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    expected = Ridge(alpha=0.2 * 3000).fit(z, goal).predict(z)
+    np.testing.assert_allclose(model.predict(rows), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_ridge_clips_what_is_far_out_and_ignores_what_is_missing():
+    family = get_family("ridge")
+    rows = np.random.default_rng(4).standard_normal((2000, 2))
+    model = family.train(rows, rows[:, 0] * 2, seed=0, params=family.params(alpha=1e-9, clip_sd=3.0))
+    far = model.predict(np.array([[3.5, 0.0], [1e9, 0.0], [np.nan, 0.0]]))
+    assert far[0] == far[1] < 2 * 3.3
+    assert far[2] == pytest.approx(np.mean(rows[:, 0] * 2), abs=0.05)
+
+
+def test_ridge_without_any_usable_feature_forecasts_the_mean():
+    family = get_family("ridge")
+    model = family.train(np.full((50, 2), np.nan), np.arange(50.0), seed=0, params=family.params())
+    assert model.predict(np.full((1, 2), np.nan)) == pytest.approx([24.5])
