@@ -1,0 +1,94 @@
+"""Validating a configuration and saying in words what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from LIVE_TRADING.common.config_merge import TOP_KEY, Merge
+from LIVE_TRADING.common.config_schema import SchemaNode, nearest_key, node_at
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.yaml_tree import KeyPath, dotted
+
+HIDDEN = "**********"
+_LONGEST_VALUE = 80
+_RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validated(root_class: type[M], merge: Merge) -> M:
+    """Return the tree.
+
+    Strict JSON mode: true is no number and "5" is no integer, while lists become tuples and text dates and enums.
+
+    Raises
+    ------
+    ConfigurationError
+        Lists everything that is wrong.
+    """
+    problems = list(merge.problems)
+    try:
+        config = root_class.model_validate_json(json.dumps(merge.tree, allow_nan=False), strict=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["type"] == "missing" and merge.problems:
+                continue  # it may stand in what could not be read
+            problems.append(_problem(root_class, merge, detail))
+        raise ConfigurationError(_report(problems)) from error
+    except ConfigurationError as error:  # a validator's, which pydantic lets through
+        raise ConfigurationError(_report([*problems, f"configuration: {error}"])) from error
+    if problems:
+        raise ConfigurationError(_report(problems))
+    return config
+
+
+def _problem(root_class: type[BaseModel], merge: Merge, detail: ErrorDetails) -> str:
+    """Return one error in words: origin, key, value, what is allowed."""
+    path = _place(merge.tree, detail["loc"], missing=detail["type"] == "missing")
+    origin, key = merge.origin(path), dotted(path) or TOP_KEY
+    if detail["type"] == "extra_forbidden":
+        return f"{origin}: {key}: unknown key; {nearest_key(root_class, path)}"
+    if detail["type"] == "missing":
+        return f"{origin}: {key}: must be set"
+    node = node_at(root_class, path)
+    value = _shown(detail["input"], node) if path else ""
+    allowed = node.allowed() if node is not None else ""
+    if allowed and detail["type"] in _RANGE_ERRORS:
+        return f"{origin}: {key}{value}: must be {allowed}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{origin}: {key}{value}: {message}" + (f" (allowed: {allowed})" if allowed else "")
+
+
+def _place(tree: Mapping[str, Any], loc: tuple[int | str, ...], *, missing: bool) -> KeyPath:
+    """Return the part of pydantic's location that exists in the tree; the rest names union members and the like."""
+    path: list[str | int] = []
+    value: Any = tree
+    for part in loc:
+        inside = part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int)
+        if not inside:
+            return (*path, part) if missing and part == loc[-1] else tuple(path)
+        path.append(part)
+        value = value[part]
+    return tuple(path)
+
+
+def _shown(value: Any, node: SchemaNode | None) -> str:
+    """Return ` = value` for a message; nothing for secrets and for whole sections."""
+    if isinstance(value, dict | list):
+        return ""
+    if node is None or node.is_secret:
+        return f" = {HIDDEN}"
+    text = json.dumps(value, ensure_ascii=False)
+    return f" = {text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + '…'}"
+
+
+def _report(problems: Sequence[str]) -> str:
+    """Return the message that lists all problems."""
+    problems = list(dict.fromkeys(problems))
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n  ".join([f"configuration: {count}", *problems])
