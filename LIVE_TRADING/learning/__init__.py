@@ -3,8 +3,8 @@
 from LIVE_TRADING.learning.bandit import BanditState, Exp3IXBandit
 from LIVE_TRADING.learning.config import LearningConfig
 from LIVE_TRADING.learning.optimizer import EnsembleWeightOptimizer
-from LIVE_TRADING.learning.persistence import BanditPersistence, LearningMemory
-from LIVE_TRADING.learning.rewards import PendingReward, RewardMemory, RewardTracker, RoundTrip, reward
+from LIVE_TRADING.learning.persistence import BanditPersistence
+from LIVE_TRADING.learning.rewards import PendingReward, RewardTracker, RoundTrip, reward
 
 __all__ = [
     "BanditPersistence",
@@ -12,9 +12,7 @@ __all__ = [
     "EnsembleWeightOptimizer",
     "Exp3IXBandit",
     "LearningConfig",
-    "LearningMemory",
     "PendingReward",
-    "RewardMemory",
     "RewardTracker",
     "RoundTrip",
     "reward",

@@ -1,9 +1,10 @@
-"""From a closed round trip to a reward: entries wait here until their position is closed."""
+"""From a closed round trip to a reward, and from rewards to the bandit."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -22,7 +23,9 @@ class PendingReward:
     probability          π of that draw, tilt included
     qualifies            the horizons it was drawn from, one flag per arm
     sigma_h_bps          volatility over the drawn horizon, at entry
-    entry_notional_usd   notional of the fills that opened or increased the position so far
+    entry_notional_usd   notional of the fills that opened or increased the position
+
+    Raises ValueError where one of these is impossible.
     """
 
     order_number: int
@@ -31,20 +34,24 @@ class PendingReward:
     probability: float
     qualifies: tuple[bool, ...]
     sigma_h_bps: float
-    entry_notional_usd: Decimal = Decimal(0)
+    entry_notional_usd: Decimal
 
     def __post_init__(self) -> None:
         if not 0 <= self.arm < len(self.qualifies) or not self.qualifies[self.arm]:
             raise ValueError(f"{self.symbol}: arm {self.arm} is not among those it was drawn from {self.qualifies}")
         if not 0.0 < self.probability <= 1.0 or not 0.0 < self.sigma_h_bps < math.inf:
             raise ValueError(f"{self.symbol}: probability {self.probability} or sigma_h {self.sigma_h_bps} impossible")
-        if not self.entry_notional_usd.is_finite() or self.entry_notional_usd < 0:
+        if not self.entry_notional_usd.is_finite() or self.entry_notional_usd <= 0:
             raise ValueError(f"{self.symbol}: entry notional {self.entry_notional_usd} impossible")
+
+    def matured(self, exit_time_ns: int, net_pnl_usd: Decimal) -> RoundTrip:
+        """Return the round trip: when its last share left, and what it made net of all fees."""
+        return RoundTrip(self, exit_time_ns, net_pnl_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A closed position: its entry, when the last share left, and the P&L in USD net of all fees."""
+    """A closed position: its entry, the time of its last fill, its P&L in USD net of all fees."""
 
     entry: PendingReward
     exit_time_ns: int
@@ -54,18 +61,6 @@ class RoundTrip:
     def pnl_bps(self) -> float:
         """Return the net P&L on the entry notional, bps."""
         return float(self.net_pnl_usd / self.entry.entry_notional_usd) * BPS
-
-
-@dataclass(frozen=True, slots=True)
-class RewardMemory:
-    """Entries that are open, one per symbol, by symbol; round trips that are closed and not yet learned from."""
-
-    pending: tuple[PendingReward, ...] = ()
-    matured: tuple[RoundTrip, ...] = ()
-
-    def entry_of(self, symbol: str) -> PendingReward | None:
-        """Return the open entry of a symbol."""
-        return next((entry for entry in self.pending if entry.symbol == symbol), None)
 
 
 def reward(pnl_bps: float, sigma_h_bps: float, scale: float = 3.0) -> float:
@@ -82,59 +77,28 @@ def reward(pnl_bps: float, sigma_h_bps: float, scale: float = 3.0) -> float:
 
 
 class RewardTracker:
-    """Keeps what an entry was drawn from until it closes, then teaches the bandit.
+    """Teaches the bandit what closed round trips made.
 
     The reward goes to the arm of the entry, whatever horizon the position was held for later. Round trips are learned
-    from in the order of (exit time, order number of the entry), so that fills that arrive in another order within a
+    from in the order of (exit time, order number of the entry), so that fills which arrive in another order within a
     cycle teach the same.
     """
 
     def __init__(self, config: LearningConfig, bandit: Exp3IXBandit) -> None:
-        self._config = config
+        self._off = config.mode == "off"
+        self._scale = config.reward_scale
         self._bandit = bandit
 
-    def opened(self, memory: RewardMemory, entry: PendingReward) -> RewardMemory:
-        """Remember an entry; one of the same symbol still open is forgotten, its result cannot be told apart."""
-        kept = (*_without(memory, entry.symbol), entry)
-        return replace(memory, pending=tuple(sorted(kept, key=lambda item: item.symbol.encode())))
+    def reward_of(self, trip: RoundTrip) -> float:
+        """Return the reward of one round trip."""
+        return reward(trip.pnl_bps, trip.entry.sigma_h_bps, self._scale)
 
-    def increased(self, memory: RewardMemory, symbol: str, notional_usd: Decimal) -> RewardMemory:
-        """Add the notional of a fill that opened or increased the position of `symbol`."""
-        entry = memory.entry_of(symbol)
-        if entry is None:
-            return memory
-        return self.opened(memory, replace(entry, entry_notional_usd=entry.entry_notional_usd + notional_usd))
-
-    def dropped(self, memory: RewardMemory, symbol: str) -> RewardMemory:
-        """Forget the entry of `symbol`: it was refused, or nothing of it was filled."""
-        return replace(memory, pending=_without(memory, symbol))
-
-    def closed(self, memory: RewardMemory, symbol: str, exit_time_ns: int, net_pnl_usd: Decimal) -> RewardMemory:
-        """Move the entry of `symbol` to the round trips to learn from.
-
-        A position without an entry on record (adopted from the broker), or without notional, teaches nothing.
-        """
-        entry = memory.entry_of(symbol)
-        remaining = self.dropped(memory, symbol)
-        if entry is None or entry.entry_notional_usd == 0:
-            return remaining
-        trip = RoundTrip(entry, exit_time_ns, net_pnl_usd)
-        return replace(remaining, matured=tuple(sorted((*memory.matured, trip), key=_order_of_learning)))
-
-    def learn(self, memory: RewardMemory, state: BanditState) -> tuple[RewardMemory, BanditState]:
-        """Fold the round trips into the bandit; with learning off they are put aside and the bandit stays."""
-        if self._config.mode == "off":
-            return replace(memory, matured=()), state
-        for trip in sorted(memory.matured, key=_order_of_learning):
+    def learn(self, state: BanditState, trips: Iterable[RoundTrip]) -> BanditState:
+        """Return the bandit's state after these round trips; with learning off, the state as it was."""
+        if self._off:
+            return state
+        for trip in sorted(trips, key=lambda trip: (trip.exit_time_ns, trip.entry.order_number)):
             entry = trip.entry
-            value = reward(trip.pnl_bps, entry.sigma_h_bps, self._config.reward_scale)
-            state = self._bandit.update(state, entry.arm, value, entry.probability, np.array(entry.qualifies))
-        return replace(memory, matured=()), state
-
-
-def _without(memory: RewardMemory, symbol: str) -> tuple[PendingReward, ...]:
-    return tuple(entry for entry in memory.pending if entry.symbol != symbol)
-
-
-def _order_of_learning(trip: RoundTrip) -> tuple[int, int]:
-    return trip.exit_time_ns, trip.entry.order_number
+            qualifies = np.array(entry.qualifies, dtype=np.bool_)
+            state = self._bandit.update(state, entry.arm, self.reward_of(trip), entry.probability, qualifies)
+        return state

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LIVE_TRADING.learning import Exp3IXBandit, LearningConfig, PendingReward, RewardMemory, RewardTracker, reward
+from LIVE_TRADING.learning import Exp3IXBandit, LearningConfig, PendingReward, RewardTracker, reward
 
 # covers: P20
 
@@ -59,12 +59,10 @@ def test_no_reward_without_a_result(pnl_bps, sigma):
 
 def test_a_round_trip_teaches_the_arm_of_its_entry():
     keeper, bandit = tracker()
-    memory = keeper.opened(RewardMemory(), entry(5, notional="4000"))
-    memory = keeper.increased(memory, "AAPL", Decimal(6000))
-    memory = keeper.closed(memory, "AAPL", 100, Decimal(-30))
-    assert memory.pending == ()
-    memory, state = keeper.learn(memory, bandit.initial())
-    assert memory == RewardMemory()
+    trip = entry(5).matured(100, Decimal(-30))
+    assert trip.pnl_bps == pytest.approx(-30.0)
+    assert keeper.reward_of(trip) == reward(-30.0, 20.0)
+    state = keeper.learn(bandit.initial(), [trip])
     expected = bandit.update(bandit.initial(), 1, reward(-30.0, 20.0), 0.4, np.array([True, True, False]))
     np.testing.assert_array_equal(state.cumulative_loss, expected.cumulative_loss)
     assert state.rounds == 1
@@ -72,41 +70,23 @@ def test_a_round_trip_teaches_the_arm_of_its_entry():
 
 def test_order_of_arrival_does_not_matter():
     keeper, bandit = tracker()
-    closes = [("C", 200, 3), ("A", 100, 9), ("B", 100, 4)]
-    states = []
-    for arrival in permutations(closes):
-        memory = RewardMemory()
-        for symbol, _, number in closes:
-            memory = keeper.opened(memory, entry(number, symbol, arm=number % 2))
-        for symbol, time_ns, number in arrival:
-            memory = keeper.closed(memory, symbol, time_ns, Decimal(number))
-        assert [trip.entry.symbol for trip in memory.matured] == ["B", "A", "C"]
-        states.append(keeper.learn(memory, bandit.initial())[1].cumulative_loss.tolist())
-    assert all(state == states[0] for state in states)
+    trips = [
+        entry(3, "C", arm=1).matured(200, Decimal(40)),
+        entry(9, "A", arm=1).matured(100, Decimal(-25)),
+        entry(4, "B", arm=0).matured(100, Decimal(10)),
+    ]
+    by_hand = bandit.initial()
+    for trip in (trips[2], trips[1], trips[0]):
+        by_hand = keeper.learn(by_hand, [trip])
+    for arrival in permutations(trips):
+        state = keeper.learn(bandit.initial(), arrival)
+        np.testing.assert_array_equal(state.cumulative_loss, by_hand.cumulative_loss)
 
 
 def test_learning_off_leaves_the_bandit_alone():
     keeper, bandit = tracker(mode="off")
-    memory = keeper.closed(keeper.opened(RewardMemory(), entry(1)), "AAPL", 100, Decimal(50))
-    memory, state = keeper.learn(memory, bandit.initial())
-    assert memory.matured == ()
-    assert state.rounds == 0
-
-
-def test_positions_without_an_entry_or_notional_teach_nothing():
-    keeper, _ = tracker()
-    assert keeper.closed(RewardMemory(), "MSFT", 100, Decimal(1)) == RewardMemory()
-    assert keeper.increased(RewardMemory(), "MSFT", Decimal(1)) == RewardMemory()
-    unfilled = keeper.opened(RewardMemory(), entry(1, notional="0"))
-    assert keeper.closed(unfilled, "AAPL", 100, Decimal(0)) == RewardMemory()
-    assert keeper.dropped(unfilled, "AAPL") == RewardMemory()
-
-
-def test_a_second_entry_of_a_symbol_supersedes_the_first():
-    keeper, _ = tracker()
-    memory = keeper.opened(keeper.opened(RewardMemory(), entry(1)), entry(2))
-    assert [item.order_number for item in memory.pending] == [2]
-    assert memory.entry_of("AAPL") == entry(2)
+    state = bandit.initial()
+    assert keeper.learn(state, [entry(1).matured(100, Decimal(50))]) is state
 
 
 @pytest.mark.parametrize(
@@ -120,6 +100,7 @@ def test_a_second_entry_of_a_symbol_supersedes_the_first():
         {"arm": 3},
         {"notional": "NaN"},
         {"notional": "-1"},
+        {"notional": "0"},
     ],
 )
 def test_impossible_entries_are_refused(changes):
