@@ -24,30 +24,42 @@ def average_ranks(values: FloatArray) -> FloatArray:
     n = array.shape[-1]
     if array.size == 0:
         return np.empty(array.shape)
-    flat = array.reshape(-1, n)
-    order = np.argsort(flat, axis=-1)  # NaN sort last
-    order += np.arange(0, flat.size, n)[:, None]
-    order = order.ravel()
-    ordered = flat.ravel()[order].reshape(-1, n)
-    ranks = np.empty(flat.size)
-    ranks[order] = _ranks_of_sorted(ordered).ravel()
-    ranks[np.isnan(flat).ravel()] = np.nan
-    return ranks.reshape(array.shape)
+    flat = array.reshape(-1)
+    starts = np.arange(0, flat.size, n)[:, None]
+    order = (np.argsort(array.reshape(-1, n), axis=-1) + starts).reshape(-1)  # NaN sort last
+    ordered = flat[order]
+    position = np.arange(1.0, flat.size + 1.0)
+    tied = ordered[1:] == ordered[:-1]
+    tied[n - 1 :: n] = False  # the end of a row and the start of the next
+    if tied.any():
+        _share_ranks(position, tied)
+    placed = np.empty(flat.size)
+    placed[order] = position
+    placed.reshape(-1, n)[...] -= starts
+    unknown = np.isnan(flat)
+    if unknown.any():
+        placed[unknown] = np.nan
+    return placed.reshape(array.shape)
 
 
-def _ranks_of_sorted(ordered: FloatArray) -> FloatArray:
-    """Return average ranks of rows that are sorted; without ties that is 1..N."""
-    rows, n = ordered.shape
-    position = np.arange(1.0, n + 1.0)
-    tied = ordered[:, 1:] == ordered[:, :-1]
-    if not tied.any():
-        return np.broadcast_to(position, ordered.shape)
-    first = np.ones((rows, n), dtype=bool)
-    first[:, 1:] = ~tied
-    last = np.ones((rows, n), dtype=bool)
-    last[:, :-1] = ~tied
-    group = np.cumsum(first.ravel()) - 1
-    start = np.broadcast_to(position, ordered.shape)[first]
-    end = np.broadcast_to(position, ordered.shape)[last]
-    mean: FloatArray = (0.5 * (start + end))[group]
-    return mean.reshape(rows, n)
+def centred_ranks(values: FloatArray) -> FloatArray:
+    """Return (rank - 1/2) / n - 1/2 along the last axis, n the number of values that are not NaN.
+
+    Inside (-1/2, 1/2), symmetric about 0 and comparable between cross-sections of different size. NaN stays NaN.
+    """
+    ranks = average_ranks(values)
+    known = np.count_nonzero(ranks == ranks, axis=-1, keepdims=True)
+    ranks -= 0.5
+    ranks /= np.maximum(known, 1)
+    ranks -= 0.5
+    return ranks
+
+
+def _share_ranks(position: FloatArray, tied: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+    """Replace the positions within each run of ties by their mean, in place; `tied[i]`: i and i + 1 are equal."""
+    edges = np.flatnonzero(np.diff(tied, prepend=False, append=False))
+    first, last = edges[::2], edges[1::2]
+    length = last - first + 1
+    group = np.repeat(np.arange(first.size), length)
+    member = np.arange(group.size) - np.repeat(np.cumsum(length) - length, length) + first[group]
+    position[member] = (0.5 * (position[first] + position[last]))[group]

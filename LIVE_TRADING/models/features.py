@@ -1,0 +1,312 @@
+"""Features of the market, the one implementation for training, backtest and live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from LIVE_TRADING.common.array_record import ArrayMap, under_prefix, with_prefix
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.ranks import centred_ranks
+from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session
+from LIVE_TRADING.models.arrivals import Arrival, arrival
+from LIVE_TRADING.models.indicators import IndicatorConfig, Indicators, IndicatorState
+from LIVE_TRADING.models.rings import RingState, WindowSums
+from LIVE_TRADING.models.session_levels import SessionState, advance_session, initial_session, open_session
+from LIVE_TRADING.models.volume_level import VolumeLevel, VolumeState, safe_volume
+
+
+class FeatureConfig(FrozenConfig):
+    """Spans of the features, in bars of the symbol, and their indicators."""
+
+    return_spans: tuple[int, ...] = Field((3, 6, 12, 36), min_length=1, max_length=8, description="besides one bar")
+    volatility_spans: tuple[int, ...] = Field((12, 24, 60), min_length=2, max_length=6, description="ascending")
+    volume_span: int = Field(24, ge=2, le=1_000, description="window that a bar's log volume is compared with")
+    volume_trend_span: int = Field(5, ge=1, le=1_000, description="EWMA of the volume surprise")
+    volume_level_sessions: float = Field(5.0, gt=0, le=250, description="EWMA of log volume, in sessions")
+    volume_clip: float = Field(4.0, gt=0, le=20, description="largest surprise, natural log units; 4 is a factor of 55")
+    indicators: IndicatorConfig = IndicatorConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, spans in (("return_spans", self.return_spans), ("volatility_spans", self.volatility_spans)):
+            if list(spans) != sorted(set(spans)) or not 2 <= spans[0] <= spans[-1] <= 1_000:
+                raise ValueError(f"{name} {list(spans)} must ascend between 2 and 1000")
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureState:
+    """Memory of the features.
+
+    Rings inside are shared with the record before, whose windows do not reach the slot that is written. So the newest
+    record and the one before it are valid; anything older, and whatever runs ahead, needs a `copy`.
+    """
+
+    indicators: IndicatorState
+    session: SessionState
+    volume: VolumeState
+    sums: RingState
+
+    def to_arrays(self) -> ArrayMap:
+        """Return copies of all arrays by name."""
+        named: ArrayMap = {}
+        for field in fields(self):
+            named |= with_prefix(field.name, getattr(self, field.name).to_arrays())
+        return {name: array.copy() for name, array in named.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Return the record whose `to_arrays` gave these arrays; they are copied.
+
+        Raises
+        ------
+        StateError
+            An array is missing.
+        """
+        own = {name: np.array(array) for name, array in arrays.items()}
+        return cls(
+            IndicatorState.from_arrays(under_prefix("indicators", own)),
+            SessionState.from_arrays(under_prefix("session", own)),
+            VolumeState.from_arrays(under_prefix("volume", own)),
+            RingState.from_arrays(under_prefix("sums", own)),
+        )
+
+    def copy(self) -> Self:
+        """Return a record that shares nothing with this one."""
+        return self.from_arrays(self.to_arrays())
+
+
+class FeatureBuilder:
+    """Features (F, N) of all symbols after each bar, in a constant number of array operations.
+
+    Natural logarithms throughout; r is a bar's return log(close/last close), a symbol's first bar of a session counts
+    from its open. Spans are bars that the symbol has had, sessions run into each other without the night between them:
+    the night is `gap`. So a span never hides an overnight jump, and after a halt spans reach back to before it.
+
+    return_k                 Σ r over k bars
+    return_session           Σ r since the session opened
+    return_last_session      log of the last two sessions' closes, night included
+    gap                      log(first open of the session / last close of the one before)
+    rsi, macd*, atr          TA-Lib's; MACD and ATR as shares of the close
+    bollinger_z, _width      (close − mean)/sd, 0 where sd is 0; 4·sd/mean
+    volatility_k             √(mean r² over k bars);  volatility_ratio: shortest over longest, 1 where both are 0
+    bar_range                (high − low)/close
+    bar_location             close within the bar's range, −½ to ½, 0 where there is none; session_location likewise
+    volume_surprise, _trend  log volume against the symbol's slow average before this bar, clipped; its fast EWMA
+    volume_ratio             log volume, clipped likewise, minus its mean over the last bars, this one included
+    session_elapsed          share of the session's bars that have ended;  session_bars_left: how many are to come
+    rank_*                   rank across the symbols that have the feature, in (−½, ½)
+
+    NaN: the symbol has no bar here, or not yet enough of them, or the feature has no value (gap of the first session,
+    unknown volume). A missing bar changes nothing in a symbol's memory: its features go on as if that bar had not been,
+    save the time of session. Prices enter as ratios: a constant factor on a symbol's prices changes nothing but
+    rounding. A symbol's features depend on no other symbol, save the ranks.
+    """
+
+    def __init__(self, config: FeatureConfig, n_symbols: int, bars_per_session: int) -> None:
+        self._config = config
+        self._n_symbols = n_symbols
+        self._indicators = Indicators(config.indicators, n_symbols)
+        level_span = config.volume_level_sessions * bars_per_session
+        self._volume = VolumeLevel(level_span, config.volume_trend_span, config.volume_clip)
+        returns, volatilities = config.return_spans, config.volatility_spans
+        self._sums = WindowSums([returns, volatilities, [config.volume_span]], n_symbols)
+        self._volatility_span = np.array(volatilities, dtype=float)[:, None]
+        needs = _bars_needed(config, self._indicators)
+        self._row = {name: row for row, name in enumerate(needs)}
+        self._need = np.array(list(needs.values()))[:, None]
+        self._most_needed = int(self._need.max())
+        self._ranked = [self._row[name] for name in _ranked_names(config)]
+        self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in _ranked_names(config)))
+
+    def initial(self) -> FeatureState:
+        """Return the memory before the first bar."""
+        n = self._n_symbols
+        return FeatureState(
+            self._indicators.initial(), initial_session(n), self._volume.initial(n), self._sums.initial()
+        )
+
+    def advance(
+        self, state: FeatureState, bars: BarBatch, slot: int, n_bars_session: int, first_of_session: bool
+    ) -> tuple[FeatureState, FloatArray]:
+        """Return the memory after the bars of one bar end, and the features (F, N) in the order of `names`.
+
+        Parameters
+        ----------
+        bars
+            Arrays (N,); NaN close: no bar.
+        slot, n_bars_session
+            Number of the bar within its session, from 0, and how many bars this session has.
+        first_of_session
+            Whether this is the first batch of a session that is seen.
+        """
+        now = arrival(bars, state.indicators.count)
+        last_close, session = state.indicators.close, state.session
+        if first_of_session:
+            session = open_session(session, last_close, state.sums.totals[0])
+        session, reference = advance_session(session, last_close, now)
+        returns, log_volume = self._logarithms(now, reference)
+        volume, surprise, relative = self._volume.advance(state.volume, log_volume, now)
+        sums, windows = self._sums.advance(state.sums, np.array([returns, returns * returns, relative]), now)
+        indicators, raw = self._indicators.advance(state.indicators, now)
+        out = np.empty((len(self.names), self._n_symbols))
+        self._write_returns(out, returns, windows, session, sums.totals[0])
+        self._write_indicators(out, raw, now)
+        self._write_volatility(out, windows)
+        self._write_locations(out, now, session)
+        self._write_volume(out, surprise, volume.trend, relative, windows[-1])
+        out[self._row["session_elapsed"]] = (slot + 1) / n_bars_session
+        out[self._row["session_bars_left"]] = n_bars_session - slot - 1
+        self._blank(out[: len(self._row)], now)
+        out[len(self._row) :] = centred_ranks(out[self._ranked])
+        return FeatureState(indicators, session, volume, sums), out
+
+    def _logarithms(self, now: Arrival, reference: FloatArray) -> FloatArray:
+        """Return the bar's returns and log volume, (2, N); one contiguous call, so that every symbol takes one path."""
+        ratios = np.empty((2, self._n_symbols))
+        np.divide(now.close, reference, out=ratios[0])
+        ratios[1] = safe_volume(now.volume)
+        return np.log(ratios, out=ratios)
+
+    def _write_returns(
+        self, out: FloatArray, returns: FloatArray, windows: FloatArray, session: SessionState, total: FloatArray
+    ) -> None:
+        n_spans = len(self._config.return_spans)
+        out[0] = returns
+        out[1 : 1 + n_spans] = windows[:n_spans]
+        np.subtract(total, session.start_total, out=out[self._row["return_session"]])
+        out[self._row["return_last_session"]] = session.last_session
+        out[self._row["gap"]] = session.gap
+
+    def _write_indicators(self, out: FloatArray, raw: FloatArray, now: Arrival) -> None:
+        rsi, _, _, _, _, middle, sd = raw
+        out[self._row["rsi"]] = rsi
+        of_price = out[self._row["macd"] : self._row["bar_range"] + 1]
+        of_price[:4] = raw[1:5]
+        np.subtract(now.high, now.low, out=of_price[4])
+        of_price /= now.close
+        z = np.subtract(now.close, middle, out=out[self._row["bollinger_z"]])
+        z /= sd + (sd == 0.0)
+        width = np.divide(sd, middle, out=out[self._row["bollinger_width"]])
+        width *= 4.0
+
+    def _write_volatility(self, out: FloatArray, windows: FloatArray) -> None:
+        first, n_spans = self._row["volatility_ratio"], len(self._config.volatility_spans)
+        rows = out[first - n_spans : first]
+        np.divide(windows[-1 - n_spans : -1], self._volatility_span, out=rows)
+        np.sqrt(rows, out=rows)
+        still = rows[-1] == 0.0
+        np.divide(rows[0] + still, rows[-1] + still, out=out[first])
+
+    def _write_locations(self, out: FloatArray, now: Arrival, session: SessionState) -> None:
+        _location(now.close, now.low, now.high, out[self._row["bar_location"]])
+        _location(now.close, session.low, session.high, out[self._row["session_location"]])
+
+    def _write_volume(
+        self, out: FloatArray, surprise: FloatArray, trend: FloatArray, relative: FloatArray, window: FloatArray
+    ) -> None:
+        row = self._row["volume_surprise"]
+        out[row] = surprise
+        out[row + 1] = trend
+        np.divide(window, -float(self._config.volume_span), out=out[row + 2])
+        out[row + 2] += relative
+        unknown = np.isnan(surprise)
+        if unknown.any():
+            out[row + 1 : row + 3, unknown] = np.nan
+
+    def _blank(self, out: FloatArray, now: Arrival) -> None:
+        """Write NaN where a symbol has no bar, or fewer than a feature needs."""
+        seen = now.count if now.complete else now.count * now.has_bar
+        if seen.min(initial=0) < self._most_needed:
+            np.copyto(out, np.nan, where=seen < self._need)
+
+
+class Bars(Protocol):
+    """Bars on a grid of bar ends, as a panel of recorded bars is."""
+
+    @property
+    def session_index(self) -> IntArray:
+        """Return the session (T,) of each row."""
+        ...
+
+    @property
+    def slot(self) -> IntArray:
+        """Return the number (T,) of each row within its session."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, row: int) -> BarBatch:
+        """Return the bars of one row."""
+        ...
+
+    def session(self, row: int) -> Session:
+        """Return the session of one row."""
+        ...
+
+
+def compute_all(builder: FeatureBuilder, bars: Bars, state: FeatureState | None = None) -> FloatArray:
+    """Return the features (T, F, N) of all rows of a grid: `advance` row by row, from `state` or from nothing."""
+    memory = builder.initial() if state is None else state.copy()
+    features: list[FloatArray] = []
+    for row in range(len(bars)):
+        session = bars.session(row)
+        batch = bars.batch(row)
+        first = row == 0 or bars.session_index[row] != bars.session_index[row - 1]
+        memory, values = builder.advance(
+            memory, batch, int(bars.slot[row]), session.n_bars(batch.interval_ns), bool(first)
+        )
+        features.append(values)
+    return np.stack(features)
+
+
+def _bars_needed(config: FeatureConfig, indicators: Indicators) -> dict[str, int]:
+    """Return the time-series features in order, each with the bars that it needs."""
+    rsi, macd, _, _, atr, _, moments = (int(bars) for bars in indicators.warm_up)
+    spans = config.volatility_spans
+    return {
+        "return_1": 1,
+        **{f"return_{span}": span for span in config.return_spans},
+        "return_session": 1,
+        "return_last_session": 1,
+        "gap": 1,
+        "rsi": rsi,
+        "bollinger_z": moments,
+        "bollinger_width": moments,
+        "macd": macd,
+        "macd_signal": macd,
+        "macd_histogram": macd,
+        "atr": atr,
+        "bar_range": 1,
+        **{f"volatility_{span}": span for span in spans},
+        "volatility_ratio": spans[-1],
+        "bar_location": 1,
+        "session_location": 1,
+        "volume_surprise": 2,
+        "volume_trend": config.volume_trend_span,
+        "volume_ratio": config.volume_span,
+        "session_elapsed": 1,
+        "session_bars_left": 1,
+    }
+
+
+def _ranked_names(config: FeatureConfig) -> tuple[str, ...]:
+    """Return the features that are also ranked across symbols."""
+    return ("return_1", "return_session", "volume_surprise", "rsi", f"volatility_{config.volatility_spans[0]}")
+
+
+def _location(price: FloatArray, low: FloatArray, high: FloatArray, out: FloatArray) -> None:
+    """Write where the price is within low to high, from −½ to ½, 0 where they are equal."""
+    span = high - low
+    flat = span == 0.0
+    np.subtract(price, low, out=out)
+    out += 0.5 * flat
+    span += flat
+    out /= span
+    out -= 0.5
