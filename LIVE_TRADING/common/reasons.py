@@ -49,6 +49,7 @@ class Reason(IntEnum):
     CAPPED = 65  # increase scaled by the gross, net or per-name cap
     DRIFT_CUT = 66  # held beyond a cap by drift
     VOL_UNKNOWN = 67
+    GATED = 68  # an entry or increase that a gate, cooldown or trading state does not allow; its own record says which
     # risk and orders
     ORDERED = 70
     REJECTED = 71  # a pre-trade rule refused the order; see its rule_id

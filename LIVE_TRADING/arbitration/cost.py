@@ -1,0 +1,55 @@
+"""What a round trip is believed to cost. A belief: the simulated exchange charges by parameters of its own."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from pydantic import Field
+
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.types import FloatArray
+
+
+class CostModelConfig(FrozenConfig):
+    """Parameters of the cost belief. `enabled: false` is the named neutral: cost 0, and nothing blocks."""
+
+    enabled: bool = Field(True, description="false: every trade is believed to be free")
+    k1_spread: float = Field(1.0, ge=0.0, le=10.0, description="k1: share of the quoted spread a round trip pays")
+    k2_timing: float = Field(0.15, ge=0.0, le=10.0, description="k2: price of the risk while an order works")
+    k3_impact: float = Field(0.7, ge=0.0, le=10.0, description="k3: square-root market impact, one side")
+    exec_minutes: float = Field(1.0, ge=0.0, le=1440.0, description="minutes an order works")
+    session_minutes: float = Field(390.0, gt=0.0, le=1440.0, description="minutes of a session (crypto: 1440)")
+    fee_bps_per_side: float = Field(0.5, ge=0.0, le=1000.0, description="commission and fees of one side, bps")
+
+
+class CostModel:
+    """cost = k1·spread + k2·σ_day·√(exec_minutes/session_minutes) + 2·k3·σ_day·√(q/ADV) + 2·fee, bps of a round trip.
+
+    spread    quoted, bps of mid; two sides pay half of it each
+    σ_day     volatility of a session, bps
+    q, ADV    USD of the planned trade and of a day's volume
+    √(q/ADV)  the square-root law of market impact (Barra 1997; Tóth et al. 2011), paid on both sides
+
+    A spread, ADV or σ that is missing (NaN, negative spread, ADV or σ not positive) makes the cost NaN, which blocks
+    the trade: a gap in the data never makes a trade free.
+    """
+
+    def __init__(self, config: CostModelConfig) -> None:
+        self._enabled = config.enabled
+        self._k1 = config.k1_spread
+        self._timing = config.k2_timing * math.sqrt(config.exec_minutes / config.session_minutes)
+        self._impact = 2.0 * config.k3_impact
+        self._fees_bps = 2.0 * config.fee_bps_per_side
+
+    def round_trip_bps(
+        self, spread_bps: FloatArray, sigma_day_bps: FloatArray, adv_usd: FloatArray, trade_usd: float
+    ) -> FloatArray:
+        """Return the cost (N,) of a round trip of `trade_usd` in each symbol; NaN: unknown."""
+        if not self._enabled:
+            return np.zeros(spread_bps.shape)
+        if not 0.0 <= trade_usd < math.inf:
+            return np.full(spread_bps.shape, np.nan)
+        known = (spread_bps >= 0.0) & (sigma_day_bps > 0.0) & (adv_usd > 0.0)
+        root = np.sqrt(trade_usd / np.where(known, adv_usd, np.nan))
+        return self._k1 * spread_bps + sigma_day_bps * (self._timing + self._impact * root) + self._fees_bps

@@ -1,0 +1,77 @@
+"""Blending stage: calibrated scores of the families in, expected return per horizon out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from LIVE_TRADING.blending.ridge import RidgeConfig, RidgeWeightCalculator
+from LIVE_TRADING.blending.temperature import TemperatureCompressor, TemperatureConfig
+from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import AllPredictions, BlendResult, BoolArray, CodeArray, FloatArray
+
+
+class BlendingConfig(RidgeConfig, TemperatureConfig):
+    """Settings of the blending stage: those of the weights and those of their compression."""
+
+
+class HorizonBlender:
+    """α_h = σ_h · Σ_m w_m s̃_m, in bps over horizon h (Grinold 1994: IC × volatility × score).
+
+    s̃    calibrated score z · c of a family (its IC is part of c)
+    w    ridge weights after compression, shape (H, M)
+    σ_h  volatility over the horizon, bps
+
+    A family without a view (NaN) counts 0 and the weights are not renormalised: what one family says alone is worth its
+    own weight, no more. α is NaN, no view, where every family is NaN or σ_h is unknown.
+
+    Reads stage 1 and the volatility model; read by arbitration.
+    """
+
+    def __init__(self, config: BlendingConfig, horizons: Sequence[Horizon]) -> None:
+        self._names = tuple(horizon.name for horizon in horizons)
+        self._ridge = RidgeWeightCalculator(config)
+        self._compressor = TemperatureCompressor(config, horizons)
+
+    def blend(self, predictions: AllPredictions, covariance: FloatArray, sigma_bps: FloatArray) -> BlendResult:
+        """Return the blend of one cycle.
+
+        Parameters
+        ----------
+        predictions
+            Stage 1 for the horizons of this blender, in their order.
+        covariance
+            (H, M, M), see `RidgeWeightCalculator`.
+        sigma_bps
+            (H, N) volatility over each horizon; NaN or not positive: unknown, no view.
+
+        Raises
+        ------
+        ValueError
+            The predictions are for other horizons.
+        """
+        if predictions.horizons != self._names:
+            raise ValueError(f"predictions for {predictions.horizons}, blender for {self._names}")
+        weights = self._compressor.compress(self._ridge.weights(predictions.ic, covariance))
+        scores = predictions.calibrated
+        silent = np.isnan(scores)
+        no_view = np.logical_and.reduce(silent, axis=1)
+        score = np.einsum("hm,hmn->hn", weights, np.where(silent, 0.0, scores))
+        known = sigma_bps > 0.0
+        alpha = score * sigma_bps
+        alpha[no_view | ~known] = np.nan
+        return BlendResult(self._names, weights, alpha, sigma_bps, _reasons(weights, no_view, known))
+
+
+def _reasons(weights: FloatArray, no_view: BoolArray, known: BoolArray) -> CodeArray:
+    """Say per symbol whether there is an alpha at any horizon, and if not, what is missing."""
+    weightless = not weights.any()
+    usable = np.logical_or.reduce(~no_view & known, axis=0)
+    reason = np.full(usable.size, Reason.NO_POSITIVE_WEIGHT if weightless else Reason.OK, dtype=np.int16)
+    if not usable.all():
+        silent = np.logical_and.reduce(no_view, axis=0)
+        reason[~usable] = Reason.VOL_UNKNOWN
+        reason[silent] = Reason.NO_VIEW
+    return reason

@@ -1,0 +1,48 @@
+"""Spread gate: no entry on a quote that is wide, old, crossed or not there."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import FloatArray, SpreadGateResult
+from LIVE_TRADING.common.units import BPS
+
+
+class SpreadGateConfig(FrozenConfig):
+    """Limits of the spread gate. `enabled: false` is the named neutral: every quote passes."""
+
+    enabled: bool = Field(True, description="false: every quote passes")
+    max_spread_bps: float = Field(12.0, gt=0.0, le=10_000.0, description="widest spread, bps of mid, inclusive")
+    max_quote_age_s: float = Field(
+        300.0, gt=0.0, le=86_400.0, description="oldest quote, seconds, inclusive; one bar interval without live quotes"
+    )
+
+
+class SpreadGate:
+    """spread = (ask − bid)/mid in bps; passes up to both limits, inclusive.
+
+    A side that is NaN or not a positive finite price makes the quote missing (its spread NaN); bid above ask is crossed
+    (its spread negative); a locked quote (bid = ask) passes; an unknown age is stale. The reason is the first of:
+    missing, crossed, stale, too wide.
+    """
+
+    def __init__(self, config: SpreadGateConfig) -> None:
+        self._config = config
+
+    def judge(self, bid: FloatArray, ask: FloatArray, quote_age_s: FloatArray) -> SpreadGateResult:
+        """Return the verdict (N,) on quotes of the given age; `allowed` binds entries and increases only."""
+        quoted = (bid > 0.0) & (ask > 0.0) & (bid < np.inf) & (ask < np.inf)
+        good_bid = np.where(quoted, bid, np.nan)
+        spread_bps = (ask - good_bid) / (0.5 * (ask + good_bid)) * BPS
+        if not self._config.enabled:
+            off = np.full(bid.size, Reason.GATE_OFF, dtype=np.int16)
+            return SpreadGateResult(spread_bps, quote_age_s, np.ones(bid.size, dtype=np.bool_), off)
+        reason = np.full(bid.size, Reason.OK, dtype=np.int16)
+        reason[spread_bps > self._config.max_spread_bps] = Reason.SPREAD_TOO_WIDE
+        reason[~(quote_age_s <= self._config.max_quote_age_s)] = Reason.QUOTE_STALE
+        reason[spread_bps < 0.0] = Reason.QUOTE_CROSSED
+        reason[~quoted] = Reason.QUOTE_MISSING
+        return SpreadGateResult(spread_bps, quote_age_s, reason == Reason.OK, reason)

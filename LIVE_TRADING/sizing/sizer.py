@@ -1,0 +1,172 @@
+"""Sizing stage: net conviction in, whole lots that the book should hold out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import Action, BoolArray, CodeArray, FloatArray, SizingResult
+from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps, increases, reserved_weight, room_of
+from LIVE_TRADING.sizing.lots import order_too_small, whole_lots
+from LIVE_TRADING.sizing.request import SizingRequest
+from LIVE_TRADING.sizing.turnover import TurnoverConfig, TurnoverManager
+from LIVE_TRADING.sizing.volatility import VolatilityScaler, VolatilityScalerConfig
+
+
+class SizingConfig(VolatilityScalerConfig, TurnoverConfig, CapsConfig):
+    """Settings of the sizing stage: those of its parts, and the unit of conviction."""
+
+    ic_ref: float = Field(
+        0.02, gt=0.0, le=1.0, description="IC_ref: a net alpha of ic_ref · σ_h is one unit of conviction"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Book:
+    """The account as weights: `price_usd` NaN where it is none, `held` (N,) signed, NaN where it cannot be told."""
+
+    equity_usd: float
+    price_usd: FloatArray
+    held: FloatArray
+    is_held: BoolArray
+    leaves: BoolArray
+
+
+class PositionSizer:
+    """w = side · clip(z_net, 0, z_max)/z_max · max_weight · min(1, σ_target/σ_day) · g, with z_net = net/(σ_h ·
+    IC_ref).
+
+    Then, in this order:
+
+    1. entries below min_entry_weight are dropped; a position is resized only when |Δw| ≥ band_weight and net ≥ reserve
+       (`TurnoverManager`); an entry or increase that is not allowed keeps what is held; so does a symbol without a
+       price or a volatility. A target never crosses zero.
+    2. Drift beyond a cap is cut; gross and net caps scale the increases of this cycle (`ExposureCaps`). A cap per
+       name needs no step of its own: no weight that is wanted exceeds max_weight, and scaling only shrinks.
+    3. The band again, on what was scaled; whole lots, towards zero; no order below the minimum notional. Where rounding
+       or dropping on one side lifts the net of the other beyond its cap, that side is scaled again.
+
+    EXIT and REVERSE have the target 0, whatever else is true. The result does not depend on the order of symbols.
+    """
+
+    _MAX_PASSES = 4
+
+    def __init__(self, config: SizingConfig) -> None:
+        self._ic_ref = config.ic_ref
+        self._scaler = VolatilityScaler(config)
+        self._turnover = TurnoverManager(config)
+        self._caps = ExposureCaps(config, config.max_weight) if config.caps else None
+
+    def size(self, request: SizingRequest) -> SizingResult:
+        """Return the target of every symbol: signed shares that the book should hold, and why.
+
+        `raw_weight` is the formula's weight before step 1; `target_weight` is the weight of `target_shares` (NaN
+        where a position has no price).
+        """
+        book = _as_weights(request)
+        raw = self._raw_weight(request)
+        target, reason = self._wanted(request, book, raw)
+        if self._caps is not None:
+            cut = self._caps.cut_drift(target, book.held)
+            if cut is not target:
+                reason[np.abs(cut) < np.abs(target)] = Reason.DRIFT_CUT
+                target = cut
+        grows = np.abs(target) > np.abs(book.held)
+        if self._caps is not None and grows.any():
+            shares = self._within_caps(self._caps, request, book, target, grows, reason)
+        else:
+            shares = _shares(request, book, target, grows, reason)
+        weight = np.where(shares != 0.0, shares * book.price_usd / book.equity_usd, 0.0)
+        return SizingResult(raw, weight, shares, reason)
+
+    def _raw_weight(self, request: SizingRequest) -> FloatArray:
+        """Return the formula's signed weight; 0 where nothing is wanted or a volatility is unknown."""
+        sigma = np.where(request.sigma_h_bps > 0.0, request.sigma_h_bps, np.nan)
+        conviction: FloatArray = request.side * np.maximum(request.net_bps / (sigma * self._ic_ref), 0.0)
+        return self._scaler.scale(conviction, request.sigma_day_bps) * request.gate_factor
+
+    def _wanted(self, request: SizingRequest, book: _Book, raw: FloatArray) -> tuple[FloatArray, CodeArray]:
+        """Return the targets before caps: step 1."""
+        held = book.held
+        whole = np.where(raw * held < 0.0, 0.0, raw)
+        target, reason = self._turnover.settle(whole, held, book.is_held, request.net_bps >= request.reserve_bps)
+        reason[~request.entry_allowed & (np.abs(target) > np.abs(held))] = Reason.GATED
+        reason[~((request.sigma_h_bps > 0.0) & (request.sigma_day_bps > 0.0))] = Reason.VOL_UNKNOWN
+        reason[np.isnan(book.price_usd)] = Reason.QUOTE_MISSING
+        reason[request.action == Action.NONE] = Reason.OK
+        target = np.where(reason == Reason.SIZED, target, held)
+        target[book.leaves] = 0.0
+        reason[book.leaves] = Reason.SIZED
+        return target, reason
+
+    def _within_caps(
+        self,
+        caps: ExposureCaps,
+        request: SizingRequest,
+        book: _Book,
+        target: FloatArray,
+        grows: BoolArray,
+        reason: CodeArray,
+    ) -> FloatArray:
+        """Return shares within the caps, steps 2 and 3; writes what happened into `reason`."""
+        reserved = reserved_weight(book.held, request.working_weight)
+        added = increases(target, reserved, grows)
+        room = room_of(reserved, target, added)
+        scales = caps.scales(room)
+        for attempt in range(self._MAX_PASSES + 1):
+            if attempt == self._MAX_PASSES:  # the two sides chase each other: add nothing
+                scales = (0.0, 0.0)
+            verdict = reason.copy()
+            fitted = self._scaled(scales, book, target, reserved, added, verdict)
+            shares = _shares(request, book, fitted, grows, verdict)
+            weight = shares * book.price_usd / book.equity_usd
+            kept = room_of(reserved, target, increases(weight, reserved, grows))
+            smaller = caps.rescale(scales, room, kept.long, kept.short)
+            if smaller == scales:
+                break
+            scales = smaller
+        reason[:] = verdict
+        return shares
+
+    def _scaled(
+        self,
+        scales: tuple[float, float],
+        book: _Book,
+        target: FloatArray,
+        reserved: FloatArray,
+        added: FloatArray,
+        reason: CodeArray,
+    ) -> FloatArray:
+        """Return targets with increases scaled, and dropped where the band no longer lets them pass."""
+        if scales == (1.0, 1.0):
+            return target
+        factor = np.where(target > 0.0, *scales)
+        capped = (added > 0.0) & (factor < 1.0)
+        smaller = np.where(capped, np.copysign(np.abs(reserved) + added * factor, target), target)
+        reason[capped] = Reason.CAPPED
+        return np.where(capped & self._turnover.too_small(smaller, book.held, book.is_held), book.held, smaller)
+
+
+def _as_weights(request: SizingRequest) -> _Book:
+    """Return the account in weights; equity that is not positive makes every weight unknown."""
+    price = np.where((request.price_usd > 0.0) & (request.price_usd < np.inf), request.price_usd, np.nan)
+    equity = request.equity_usd if 0.0 < request.equity_usd < math.inf else math.nan
+    is_held = request.held_shares != 0.0
+    held = np.where(is_held, request.held_shares * price / equity, 0.0)
+    leaves = (request.action == Action.EXIT) | (request.action == Action.REVERSE)
+    return _Book(equity, price, held, is_held, leaves)
+
+
+def _shares(request: SizingRequest, book: _Book, target: FloatArray, grows: BoolArray, reason: CodeArray) -> FloatArray:
+    """Return whole lots; what is held where nothing moves or the order would be too small (written into `reason`)."""
+    moves = np.abs(target - book.held) > 0.0
+    lots = whole_lots(target * (book.equity_usd / book.price_usd), request.lot)
+    small = order_too_small(lots, request.held_shares, grows, book.price_usd, request.min_notional_usd)
+    reason[moves & small & ~book.leaves & (reason != Reason.CAPPED)] = Reason.BELOW_LOT
+    shares = np.where(moves & ~small, lots, request.held_shares)
+    shares[book.leaves] = 0.0
+    return shares + 0.0
