@@ -117,7 +117,7 @@ def session_table(calendar: str, start: str, end: str) -> SessionTable:
     ConfigurationError
         Unknown calendar (the nearest known is named), a date that is none, or no session in the range.
     """
-    first, last = _date("start", start), _date("end", end)
+    first, last = parse_date("start", start), parse_date("end", end)
     if last < first:
         raise ConfigurationError(f"calendar {calendar}: end {end} is before start {start}; swap them")
     table = _table(calendar, first, last)
@@ -126,7 +126,14 @@ def session_table(calendar: str, start: str, end: str) -> SessionTable:
     return table
 
 
-def _date(name: str, text: str) -> date:
+def parse_date(name: str, text: str) -> date:
+    """Return the date that `text` writes as YYYY-MM-DD.
+
+    Raises
+    ------
+    ConfigurationError
+        It writes none; `name` says whose.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -169,8 +176,8 @@ def _exchange_days(calendar: str, first: date, last: date) -> list[tuple[str, in
         exchange = exchange_calendars.get_calendar(calendar, start=first - pad, end=last + pad)
     except exchange_calendars.errors.InvalidCalendarName as error:
         known = [ALWAYS_OPEN, SIMULATED, *exchange_calendars.get_calendar_names()]
-        nearest = difflib.get_close_matches(calendar.upper(), known, n=1) or ["XNYS"]
-        raise ConfigurationError(f"calendar {calendar!r} is unknown; did you mean {nearest[0]!r}?") from error
+        nearest = difflib.get_close_matches(calendar.upper(), known, n=3) or ["XNYS", ALWAYS_OPEN]
+        raise ConfigurationError(f"calendar {calendar!r} is unknown; did you mean {' or '.join(nearest)}?") from error
     except (exchange_calendars.errors.CalendarError, ValueError) as error:
         raise ConfigurationError(f"calendar {calendar} has no sessions from {first} to {last}: {error}") from error
     opens = exchange.opens.to_numpy("datetime64[ns]").astype(np.int64).tolist()

@@ -62,10 +62,8 @@ class HistoricalDataProvider:
         places = [(item.row, item.column) for item in self._late]
         if len(set(places)) != len(places):
             raise DataProviderError("late bars: one bar is delayed twice; give each (symbol, bar end) once")
-        self._own_clock = SimulatedClock() if clock is None else None
-        self._clock: Clock = clock if clock is not None else SimulatedClock()
-        if self._own_clock is not None:
-            self._clock = self._own_clock
+        self._own_clock = SimulatedClock()
+        self._clock: Clock = self._own_clock if clock is None else clock
 
     @property
     def panel(self) -> BarPanel:
@@ -188,8 +186,7 @@ class HistoricalDataProvider:
         return column, np.flatnonzero(has_bar)
 
     def _hand_out(self, item: FeedItem) -> FeedItem:
-        if self._own_clock is not None:
-            self._own_clock.advance_to(item.arrival_ns)
+        self._own_clock.advance_to(item.arrival_ns)
         return item
 
     def _late_item(self, item: _Late) -> FeedItem:

@@ -1,0 +1,138 @@
+"""Checks the rows of a file of bars: order, duplicates, prices, volume, interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
+from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S, iso_utc
+from LIVE_TRADING.data.bars_table import BarColumns
+from LIVE_TRADING.data.problems import Problems
+
+_TELLING_STEPS = 20  # steps that must agree before the times overrule the interval that was asked for
+PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedRows:
+    """What the checks found out: rows without a trade (a missing bar), and steps in time between a symbol's bars."""
+
+    no_trade: BoolArray
+    step_ns: IntArray
+    step_row: IntArray
+
+
+def check_rows(columns: BarColumns, problems: Problems) -> CheckedRows:
+    """Note every kind of problem that rows have among themselves or in their values."""
+    step_ns, step_row = _check_order(columns, problems)
+    no_trade = _without_trade(columns)
+    for name, values in columns.values.items():
+        _check_column(name, values, no_trade, problems)
+    if all(name in columns.values for name in PRICES):
+        _check_range(columns.values, problems)
+    return CheckedRows(no_trade, step_ns, step_row)
+
+
+def infer_interval(steps: CheckedRows, asked_minutes: int | None, problems: Problems) -> int:
+    """Return the bar interval, ns; 0, and a problem noted, if the steps in time do not show one.
+
+    The interval is the smallest step between two bars of a symbol, if it is also the commonest and all steps are
+    multiples of it.
+    """
+    asked_ns = 0 if asked_minutes is None else asked_minutes * NS_PER_MINUTE
+    if not len(steps.step_ns):
+        if not asked_ns:
+            problems.add("timestamp", "no symbol has two bars to infer the interval from", "Give interval_minutes")
+        return asked_ns
+    lengths, counts = np.unique(steps.step_ns, return_counts=True)
+    commonest, smallest = int(lengths[np.argmax(counts)]), int(lengths[0])
+    odd = steps.step_row[steps.step_ns % commonest != 0]
+    inferred = commonest if commonest == smallest and not len(odd) and commonest % NS_PER_S == 0 else 0
+    if asked_ns and inferred not in (0, asked_ns) and len(steps.step_ns) >= _TELLING_STEPS:
+        problems.add("timestamp", f"bars of {_minutes(inferred)}, not of {_minutes(asked_ns)}", "Give their interval")
+    if asked_ns or inferred:
+        return asked_ns or inferred
+    what = (
+        f"no one interval: the commonest step is {_minutes(commonest)}, the smallest {_minutes(smallest)}; other steps"
+    )
+    remedy = "Keep bars of one interval, or give interval_minutes"
+    rows = odd if len(odd) else steps.step_row[steps.step_ns != commonest]
+    problems.add_rows("timestamp", what, rows, lambda row: "a step that does not fit", remedy)
+    return 0
+
+
+def _minutes(interval_ns: int) -> str:
+    return f"{interval_ns / NS_PER_MINUTE:g} minutes"
+
+
+def _check_order(columns: BarColumns, problems: Problems) -> tuple[IntArray, IntArray]:
+    """Note unsorted and repeated bars; return the positive steps in time within symbols and the rows they lead to."""
+    code, start_ns = columns.code, columns.start_ns
+    grouped = bool((np.diff(code) >= 0).all())
+    order = np.arange(len(code)) if grouped else np.argsort(code, kind="stable")
+    same = np.diff(code[order]) == 0
+    step_ns = np.diff(start_ns[order])
+    backwards = same & (step_ns < 0)
+
+    def time_of(row: int) -> str:
+        return iso_utc(int(start_ns[row]))
+
+    remedy = "Sort the file by symbol and time"
+    if backwards.any():
+        problems.add_rows("timestamp", "earlier than the bar before", order[1:][backwards], time_of, remedy)
+        order = np.lexsort((start_ns, code))
+        same = np.diff(code[order]) == 0
+        step_ns = np.diff(start_ns[order])
+    remedy = "Keep one row per symbol and time (of one venue)"
+    problems.add_rows("timestamp", "the same bar again", order[1:][same & (step_ns == 0)], time_of, remedy)
+    forward = same & (step_ns > 0)
+    return step_ns[forward], order[1:][forward]
+
+
+def _without_trade(columns: BarColumns) -> BoolArray:
+    """Return which rows carry a quote and no trade: all prices null, volume null or 0, bid or ask there."""
+    values = columns.values
+    empty = np.full(len(columns.code), all(name in values for name in (*PRICES, "volume", "bid", "ask")))
+    if not empty.any():
+        return empty
+    for name in PRICES:
+        empty &= np.isnan(values[name])
+    empty &= np.isnan(values["volume"]) | (values["volume"] == 0)
+    empty &= ~np.isnan(values["bid"]) | ~np.isnan(values["ask"])
+    return empty
+
+
+def _check_column(name: str, values: FloatArray, no_trade: BoolArray, problems: Problems) -> None:
+    def value_of(row: int) -> str:
+        return repr(float(values[row]))
+
+    quote = name in ("bid", "ask")
+    if not quote:
+        absent = np.isnan(values) & ~no_trade
+        problems.add_rows(name, "no value", absent, value_of, "Leave out the row of a bar that does not exist")
+    problems.add_rows(name, "infinite", np.isinf(values), value_of, "Correct the value or leave out the row")
+    finite = np.isfinite(values)
+    if name == "volume":
+        problems.add_rows(name, "negative", finite & (values < 0), value_of, "Give traded units, 0 if none")
+    else:
+        what = "zero or negative"
+        remedy = "Leave it empty where there is no quote" if quote else "Correct the price or leave out the row"
+        problems.add_rows(name, what, finite & (values <= 0), value_of, remedy)
+
+
+def _check_range(values: dict[str, FloatArray], problems: Problems) -> None:
+    good = np.ones(len(values["close"]), dtype=np.bool_)
+    for name in PRICES:
+        good &= np.isfinite(values[name]) & (values[name] > 0)
+    low, high = values["low"], values["high"]
+    body_low, body_high = np.minimum(values["open"], values["close"]), np.maximum(values["open"], values["close"])
+    remedy = "Correct the bar: low <= open, close <= high"
+    bad_low, bad_high = good & (low > body_low), good & (high < body_high)
+    problems.add_rows(
+        "low", "above open or close", bad_low, lambda row: f"low {low[row]:g} against {body_low[row]:g}", remedy
+    )
+    problems.add_rows(
+        "high", "below open or close", bad_high, lambda row: f"high {high[row]:g} against {body_high[row]:g}", remedy
+    )
