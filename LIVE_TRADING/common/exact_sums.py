@@ -7,6 +7,8 @@ order. Here the values are first rounded to a grid so coarse that every partial 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from LIVE_TRADING.common.types import FloatArray
@@ -16,7 +18,7 @@ MANTISSA_BITS = 52
 
 def grid_bits(bound: float, n: int) -> int:
     """Return how many binary digits after the point survive when `n` values of at most `bound` are summed exactly."""
-    return MANTISSA_BITS - int(np.ceil(np.log2(max(bound, 1e-300)))) - int(np.ceil(np.log2(max(n, 1))))
+    return MANTISSA_BITS - math.frexp(bound)[1] - n.bit_length()
 
 
 def bounded_sum(values: FloatArray, bound: float) -> FloatArray:

@@ -1,0 +1,182 @@
+"""Prediction stage: raw model outputs in, scored and weighed forecasts out; all its memory in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from LIVE_TRADING.common.array_record import ArrayMap, under_prefix, with_prefix
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import AllPredictions, BarBatch, CodeArray, FloatArray, IntArray
+from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer, ValidationFigures
+from LIVE_TRADING.prediction.skill import SkillConfig, SkillTracker
+from LIVE_TRADING.prediction.skill_state import SkillState, skill_from_arrays, skill_to_arrays
+from LIVE_TRADING.prediction.standardizer import (
+    StandardizerConfig,
+    StandardizerState,
+    ZScoreStandardizer,
+    check_interval,
+)
+
+
+class PredictionConfig(FrozenConfig):
+    """The prediction stage."""
+
+    standardizer: StandardizerConfig = StandardizerConfig()
+    skill: SkillConfig = SkillConfig()
+    confidence: ConfidenceConfig = ConfidenceConfig()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastMemory:
+    """What the stage remembers: windows of z, and what past forecasts were worth."""
+
+    standardizer: StandardizerState
+    skill: SkillState
+
+
+class ForecastModel:
+    """The prediction stage over its memory, for a fixed universe, set of horizons and of model families.
+
+    Per session `open_session`; per bar end `on_bars` at the trigger, then `forecast` when the raw outputs are there. A
+    cycle without outputs has no `forecast` and needs nothing else. Every method returns a new memory; the one passed in
+    stays valid.
+    """
+
+    def __init__(
+        self,
+        config: PredictionConfig,
+        horizons: tuple[Horizon, ...],
+        families: tuple[str, ...],
+        n_symbols: int,
+        bars_per_session: int,
+        interval_ns: int,
+        validation: ValidationFigures,
+        overnight: bool = True,
+    ) -> None:
+        check_interval(bars_per_session, interval_ns, config.standardizer)
+        self._horizons = tuple(horizon.name for horizon in horizons)
+        self._families = families
+        self._shape = (len(horizons), len(families), n_symbols)
+        self._standardizer = ZScoreStandardizer(config.standardizer, *self._shape)
+        self._skill = SkillTracker(
+            config.skill,
+            horizons,
+            len(families),
+            n_symbols,
+            bars_per_session,
+            z_max=config.standardizer.z_max,
+            overnight=overnight,
+        )
+        self._scorer = ConfidenceScorer(config.confidence, horizons, interval_ns, validation)
+
+    def initial(self) -> ForecastMemory:
+        """Return the memory before the first forecast."""
+        return ForecastMemory(self._standardizer.initial(), self._skill.initial())
+
+    def fresh_skill(self, memory: ForecastMemory) -> ForecastMemory:
+        """Return the memory a run starts from: z windows and Σ kept, IC and RMSE trackers empty."""
+        return replace(memory, skill=self._skill.without_evidence(memory.skill))
+
+    def open_session(self, memory: ForecastMemory, session: int | None = None) -> ForecastMemory:
+        """Return the memory at the start of a session; lagged figures are renewed here and nowhere else.
+
+        `session` is its number in the calendar; where it is given, 1d forecasts do not mature across a gap.
+        """
+        return ForecastMemory(
+            self._standardizer.open_session(memory.standardizer), self._skill.open_session(memory.skill, session)
+        )
+
+    def on_bars(self, memory: ForecastMemory, bars: BarBatch, slot: int, n_bars_session: int) -> ForecastMemory:
+        """Return the memory after the bars of one bar end: what matures is scored. Before the forecast of that bar."""
+        return ForecastMemory(memory.standardizer, self._skill.mature(memory.skill, bars, slot, n_bars_session))
+
+    def forecast(
+        self,
+        memory: ForecastMemory,
+        raw: FloatArray,
+        slot: int,
+        sigma_bps: FloatArray,
+        age_ns: IntArray,
+        adv_usd: FloatArray,
+        planned_usd: float,
+    ) -> tuple[ForecastMemory, AllPredictions]:
+        """Return the memory with this forecast in it, and the stage's record.
+
+        Parameters
+        ----------
+        raw
+            (H, M, N) model outputs in units of σ_h; NaN or infinite: none.
+        slot
+            Bar of the session at whose end the forecast is made.
+        sigma_bps
+            (H, N) volatility over each horizon as of that bar.
+        age_ns
+            (N,) scheduled time less the end of each symbol's newest bar.
+        adv_usd, planned_usd
+            (N,) lagged average daily volume, and the notional of one planned order.
+        """
+        if raw.shape != self._shape:
+            raise ValueError(
+                f"raw forecasts of shape {raw.shape}, expected (horizons, families, symbols) {self._shape}"
+            )
+        relative = self._standardizer.relative(raw)
+        standardizer, z = self._standardizer.score(memory.standardizer, relative)
+        scored = self._scorer.score(memory.skill.live, age_ns, adv_usd, planned_usd)
+        skill = self._skill.observe(memory.skill, z, relative, sigma_bps, slot)
+        calibrated = z * scored.confidence
+        predictions = AllPredictions(
+            horizons=self._horizons,
+            families=self._families,
+            raw=raw,
+            z=z,
+            ic=scored.ic,
+            confidence=scored.confidence,
+            calibrated=calibrated,
+            reason=_reasons(relative, z, calibrated, scored),
+        )
+        return ForecastMemory(standardizer, skill), predictions
+
+    def forecast_covariance(self, memory: ForecastMemory) -> FloatArray:
+        """Return Σ (H, M, M), mean of z zᵀ over symbols and the ten sessions before today; NaN: no forecasts."""
+        return memory.skill.covariance
+
+    def validation_figures(self, memory: ForecastMemory) -> ValidationFigures:
+        """Return IC, effective cross-sections and RMSE of every forecast since the memory began, today included.
+
+        Training feeds out-of-fold forecasts through this model and stores these figures with the artifacts.
+        """
+        figures = self._skill.lifetime(memory.skill)
+        return ValidationFigures(figures.ic, figures.n_effective, figures.rmse)
+
+    def to_arrays(self, memory: ForecastMemory) -> ArrayMap:
+        """Return the memory as a flat mapping of arrays."""
+        return {
+            **with_prefix("standardizer", memory.standardizer.to_arrays()),
+            **with_prefix("skill", skill_to_arrays(memory.skill, self._shape)),
+        }
+
+    def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> ForecastMemory:
+        """Return the memory whose `to_arrays` gave these arrays."""
+        return ForecastMemory(
+            StandardizerState.from_arrays(under_prefix("standardizer", arrays)),
+            skill_from_arrays(under_prefix("skill", arrays)),
+        )
+
+
+def _reasons(relative: FloatArray, z: FloatArray, calibrated: FloatArray, scored: ConfidenceResult) -> CodeArray:
+    """Return per symbol (N,) why it has no view, the first cause first."""
+    if np.isfinite(calibrated).all():
+        return np.full(z.shape[-1], int(Reason.OK), dtype=np.int16)
+    viewed = [np.isfinite(values).any(axis=(0, 1)) for values in (calibrated, z, relative)]
+    return np.select(
+        [scored.stale, viewed[0], viewed[1], viewed[2]],
+        [int(Reason.STALE_FEATURES), int(Reason.OK), int(Reason.COST_UNKNOWN), int(Reason.Z_WARMING_UP)],
+        default=int(Reason.NO_FORECAST),
+    ).astype(np.int16)

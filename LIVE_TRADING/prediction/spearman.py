@@ -1,0 +1,44 @@
+"""Spearman's rank correlation of several forecasts with one outcome, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from LIVE_TRADING.common.ranks import average_ranks
+from LIVE_TRADING.common.types import FloatArray, IntArray
+
+
+def spearman(forecasts: FloatArray, outcome: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return rank correlations (R, M) and the number of pairs (R, M) behind each.
+
+    Parameters
+    ----------
+    forecasts
+        Shape (R, M, N).
+    outcome
+        Shape (R, N). A pair counts where both values are finite.
+
+    Returns
+    -------
+    Correlation of average ranks, as `scipy.stats.spearmanr` defines it; NaN with fewer than two pairs, or where one
+    side is constant. Ranks about their mean are multiples of one half, so every sum is exact and does not depend on the
+    order.
+    """
+    usable = np.isfinite(forecasts) & np.isfinite(outcome)[:, None, :]
+    n_families, n = forecasts.shape[1:]
+    if usable.all():
+        ranks = average_ranks(np.concatenate((forecasts, outcome[:, None, :]), axis=1)) - 0.5 * (n + 1)
+        return _correlation(ranks[:, :-1], ranks[:, -1:]), np.full(forecasts.shape[:2], n)
+    n_pairs = usable.sum(axis=-1)
+    both = np.concatenate((np.where(usable, forecasts, np.nan), np.where(usable, outcome[:, None, :], np.nan)), axis=1)
+    middle = 0.5 * (np.concatenate((n_pairs, n_pairs), axis=1) + 1)
+    centred = np.nan_to_num(average_ranks(both) - middle[..., None])
+    return _correlation(centred[:, :n_families], centred[:, n_families:]), n_pairs
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return Σab/√(Σa²·Σb²) along the last axis, NaN where that is 0/0."""
+    spread = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
+    varies = spread > 0
+    together = (a * b).sum(axis=-1)
+    return np.where(varies, together / np.where(varies, spread, 1.0), np.nan)

@@ -1,0 +1,138 @@
+"""Raw forecasts to z-scores: relative to the universe, then to the symbol's own recent forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.exact_sums import scaled_sum
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.units import NS_PER_MINUTE
+
+SD_FLOOR = 1e-12  # spread that rounding alone leaves in a constant forecast of order one
+
+
+class StandardizerConfig(FrozenConfig):
+    """Constants of the standardiser."""
+
+    standardize: Literal["zscore"] = Field("zscore", description="how a raw forecast becomes a score")
+    window_sessions: int = Field(10, ge=1, le=250, description="sessions before today in the window")
+    min_samples: int = Field(100, ge=2, description="least forecasts in the window; fewer: no view")
+    z_max: float = Field(3.0, gt=0, le=10, description="largest score")
+    min_symbols_to_demean: int = Field(10, ge=2, description="a smaller cross-section is not demeaned")
+
+
+def check_interval(bars_per_session: int, interval_ns: int, config: StandardizerConfig | None = None) -> None:
+    """Refuse a bar interval at which the window can never hold enough forecasts.
+
+    Raises
+    ------
+    ConfigurationError
+        The sessions of the window hold fewer bars than `min_samples`.
+    """
+    config = config or StandardizerConfig()
+    n_bars = config.window_sessions * bars_per_session
+    if n_bars < config.min_samples:
+        raise ConfigurationError(
+            f"bars of {interval_ns / NS_PER_MINUTE:g} minutes: {config.window_sessions} sessions hold {n_bars}, "
+            f"a z-score needs {config.min_samples}; use bars of a smaller interval"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandardizerState(ArrayRecord):
+    """Forecasts seen, as count, mean and sum of squared deviations (M2); sessions oldest first.
+
+    The window is the sessions before today. `window_sd` is NaN where it holds too few forecasts, and infinite where
+    they do not vary (score 0).
+    """
+
+    session_counts: FloatArray  # (S, H, M, N)
+    session_means: FloatArray
+    session_m2: FloatArray
+    today_count: FloatArray  # (H, M, N)
+    today_mean: FloatArray
+    today_m2: FloatArray
+    window_mean: FloatArray  # (H, M, N)
+    window_sd: FloatArray
+
+
+class ZScoreStandardizer:
+    """z = clip((x − mean)/sd, ±3),  x = r̂ − mean of r̂ over the symbols of the cycle.
+
+    mean, sd   of x over the ten sessions before today, per horizon, family and symbol; sd with ddof 1
+    z          0 where sd ≈ 0; NaN with fewer than 100 forecasts in the window, or none now
+
+    Fewer than 10 symbols are not demeaned. Moments per session follow Welford (1962), their union Chan, Golub & LeVeque
+    (1983), so that nothing cancels. Numbers do not depend on the order of the symbols.
+    """
+
+    def __init__(self, config: StandardizerConfig, n_horizons: int, n_families: int, n_symbols: int) -> None:
+        self._config = config
+        self._shape = (n_horizons, n_families, n_symbols)
+
+    def initial(self) -> StandardizerState:
+        """Return the memory before the first forecast."""
+        sessions = np.zeros((self._config.window_sessions, *self._shape))
+        today = np.zeros(self._shape)
+        unknown = np.full(self._shape, np.nan)
+        return StandardizerState(sessions, sessions, sessions, today, today, today, unknown, unknown)
+
+    def open_session(self, state: StandardizerState) -> StandardizerState:
+        """Return the memory at the start of a session: what was today joins the window, the oldest session leaves."""
+        counts = np.concatenate((state.session_counts[1:], state.today_count[None]))
+        means = np.concatenate((state.session_means[1:], state.today_mean[None]))
+        m2 = np.concatenate((state.session_m2[1:], state.today_m2[None]))
+        window_mean, window_sd = self._pool(counts, means, m2)
+        today = np.zeros(self._shape)
+        return StandardizerState(counts, means, m2, today, today, today, window_mean, window_sd)
+
+    def relative(self, raw: FloatArray) -> FloatArray:
+        """Return the forecasts (H, M, N) less their mean over the symbols; what is not finite becomes NaN."""
+        finite = np.isfinite(raw)
+        if finite.all():
+            if raw.shape[-1] < self._config.min_symbols_to_demean:
+                return raw
+            demeaned: FloatArray = raw - (scaled_sum(raw) / raw.shape[-1])[..., None]
+            return demeaned
+        n_symbols = finite.sum(axis=-1)
+        mean = scaled_sum(np.where(finite, raw, 0.0)) / np.maximum(n_symbols, 1)
+        mean = np.where(n_symbols >= self._config.min_symbols_to_demean, mean, 0.0)
+        known: FloatArray = np.where(finite, raw, np.nan)
+        return known - mean[..., None]
+
+    def score(self, state: StandardizerState, relative: FloatArray) -> tuple[StandardizerState, FloatArray]:
+        """Return the memory with today's forecasts in it, and z (H, M, N) of `relative` forecasts."""
+        z_max = self._config.z_max
+        z: FloatArray = np.clip((relative - state.window_mean) / state.window_sd, -z_max, z_max)
+        return self._observe(state, relative), z
+
+    def standardize(self, state: StandardizerState, raw: FloatArray) -> tuple[StandardizerState, FloatArray]:
+        """Return the memory with today's forecasts in it, and z (H, M, N) of raw forecasts; NaN: no view."""
+        return self.score(state, self.relative(raw))
+
+    def _observe(self, state: StandardizerState, relative: FloatArray) -> StandardizerState:
+        finite = np.isfinite(relative)
+        count = state.today_count + finite
+        deviation = relative - state.today_mean
+        mean = state.today_mean + deviation / np.maximum(count, 1.0)
+        m2 = state.today_m2 + deviation * (relative - mean)
+        if not finite.all():
+            mean = np.where(finite, mean, state.today_mean)
+            m2 = np.where(finite, m2, state.today_m2)
+        return replace(state, today_count=count, today_mean=mean, today_m2=m2)
+
+    def _pool(self, counts: FloatArray, means: FloatArray, m2: FloatArray) -> tuple[FloatArray, FloatArray]:
+        n = counts.sum(axis=0)
+        mean = (counts * means).sum(axis=0) / np.maximum(n, 1.0)
+        squares = m2.sum(axis=0) + (counts * np.square(means - mean)).sum(axis=0)
+        sd = np.sqrt(squares / np.maximum(n - 1.0, 1.0))
+        sd = np.where(sd <= SD_FLOOR * (1.0 + np.abs(mean)), np.inf, sd)
+        enough = n >= self._config.min_samples
+        return np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
