@@ -7,7 +7,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 from LIVE_TRADING.common.exceptions import RiskLimitError
-from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.risk.config import RiskConfig
 from LIVE_TRADING.risk.exposure import Exposure
 from LIVE_TRADING.risk.monitors import DailyLossMonitor, DrawdownMonitor
@@ -48,19 +47,18 @@ class RiskGuardrails:
         equity = self._positive(equity_usd, "starting equity")
         return RiskMemory(peak_equity_usd=equity, session_open_equity_usd=equity)
 
-    def open_session(
-        self, memory: RiskMemory, session_date: str, equity_usd: Decimal | float, time_ns: int
-    ) -> RiskMemory:
+    def open_session(self, memory: RiskMemory, session_date: str, equity_usd: Decimal | float) -> RiskMemory:
         """Return the memory with the daily loss measured from here.
 
         The same session again (a restart within it) changes nothing: a restart does not forgive a loss. Give the equity
-        at the marks of the previous close, so that the overnight gap counts to the day it opens. Latches stay.
+        at the marks of the previous close, so that the overnight gap counts to the day it opens. Latches stay. An equity
+        that cannot be read leaves the measure where it was; `evaluate` is what halts on it.
         """
         if session_date == memory.session_date:
             return memory
         equity = _decimal(equity_usd)
         if not equity.is_finite():
-            return self.halt(memory, EQUITY_UNREADABLE, f"equity at the open is {equity}", time_ns)
+            return replace(memory, session_date=session_date)
         return replace(memory, session_date=session_date, session_open_equity_usd=equity, deposits_usd=Decimal(0))
 
     def evaluate(
@@ -99,6 +97,11 @@ class RiskGuardrails:
             memory = self._trip(memory, self._daily, equity, memory.session_open_equity_usd, "session open", time_ns)
         return memory, self._status(before, memory, equity, exposure)
 
+    def flattens(self, memory: RiskMemory) -> bool:
+        """Return whether a guardrail has tripped that is configured to leave every position."""
+        losses = (self._drawdown.rule_id, self._daily.rule_id)
+        return self._flatten and any(latch.rule_id in losses for latch in memory.latches)
+
     def halt(self, memory: RiskMemory, rule_id: str, message: str, time_ns: int) -> RiskMemory:
         """Return the memory with everything stopped, by kill switch, failed handler or unreadable state."""
         return _latched(memory, Latch(rule_id, TradingState.HALTED, message, time_ns))
@@ -108,13 +111,7 @@ class RiskGuardrails:
         return _latched(memory, Latch(rule_id, TradingState.REDUCE_ONLY, message, time_ns))
 
     def resume(self, memory: RiskMemory, reason: str, time_ns: int) -> RiskMemory:
-        """Lift every latch.
-
-        Raises
-        ------
-        RiskLimitError
-            No reason is given.
-        """
+        """Lift every latch."""
         return self._released(memory, "resume", reason, time_ns)
 
     def reset(self, memory: RiskMemory, equity_usd: Decimal | float, reason: str, time_ns: int) -> RiskMemory:
@@ -123,7 +120,7 @@ class RiskGuardrails:
         Raises
         ------
         RiskLimitError
-            No reason is given, or the equity is not a positive amount.
+            The equity is not a positive amount.
         """
         equity = self._positive(equity_usd, "equity to reset to")
         released = self._released(memory, "reset", reason, time_ns)
@@ -164,7 +161,6 @@ class RiskGuardrails:
         return _latched(memory, Latch(monitor.rule_id, TradingState.REDUCE_ONLY, message, time_ns))
 
     def _status(self, before: RiskMemory, after: RiskMemory, equity: Decimal, exposure: Exposure) -> RiskStatus:
-        tripped = {latch.rule_id for latch in after.latches}
         known = equity.is_finite()
         return RiskStatus(
             state=after.state,
@@ -173,16 +169,15 @@ class RiskGuardrails:
             daily_loss_frac=self._daily.change_frac(equity, after.session_open_equity_usd) if known else math.nan,
             gross=exposure.gross,
             net=exposure.net,
-            flatten=self._flatten and not tripped.isdisjoint((self._drawdown.rule_id, self._daily.rule_id)),
+            flatten=self.flattens(after),
             tripped=after.latches,
             newly_tripped=after.latches[len(before.latches) :],
         )
 
-    def _released(self, memory: RiskMemory, action: str, reason: str, time_ns: int) -> RiskMemory:
-        if not reason.strip():
-            raise RiskLimitError(f"{action} at {iso_utc(time_ns)} needs a reason: it is kept with the state")
+    @staticmethod
+    def _released(memory: RiskMemory, action: str, reason: str, time_ns: int) -> RiskMemory:
         lifted = tuple(latch.rule_id for latch in memory.latches)
-        return replace(memory, latches=(), last_release=Release(action, reason.strip(), time_ns, lifted))
+        return replace(memory, latches=(), last_release=Release(action, reason, time_ns, lifted))
 
     @staticmethod
     def _positive(amount_usd: Decimal | float, what: str) -> Decimal:

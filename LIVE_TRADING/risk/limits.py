@@ -29,5 +29,6 @@ class ExposureLimit:
             return f"equity is {equity_usd:.2f} USD, so {what} of {exposure_usd:.2f} USD cannot be judged"
         return (
             f"{what} could become {exposure_usd / equity_usd:.2%} of equity "
-            f"({exposure_usd:.2f} of {equity_usd:.2f} USD); the limit is {self.limit:.2%}, {self.binding:.2%} with its tolerance"
+            f"({exposure_usd:.2f} of {equity_usd:.2f} USD); "
+            f"the limit is {self.limit:.2%}, {self.binding:.2%} with its tolerance"
         )
