@@ -42,9 +42,7 @@ class AdvModel:
         unknown = np.full(n_symbols, np.nan)
         return AdvState(np.full((self._config.window_sessions, n_symbols), np.nan), unknown, unknown)
 
-    def advance(
-        self, state: AdvState, bars: BarBatch, slot: int, n_bars_session: int, first_of_session: bool
-    ) -> AdvState:
+    def advance(self, state: AdvState, bars: BarBatch, first_of_session: bool) -> AdvState:
         """Return the memory after the bars of one bar end; the first batch of a session closes the one before."""
         if first_of_session:
             state = self._close_session(state)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.horizons import Horizon
-from LIVE_TRADING.common.types import FloatArray, IntArray
+from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
 from LIVE_TRADING.common.units import NS_PER_MINUTE
+from LIVE_TRADING.models.artifacts import ValidationFigures
 from LIVE_TRADING.prediction.skill_state import SkillFigures
 
 
@@ -28,21 +28,12 @@ class ConfidenceConfig(FrozenConfig):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ValidationFigures(ArrayRecord):
-    """Out-of-sample evidence from training, each (H, M); NaN ic: none, counted as no evidence."""
-
-    ic: FloatArray
-    n_effective: FloatArray
-    rmse: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class ConfidenceResult:
     """`ic` (H, M) in [0, 1]; `confidence` (H, M, N), NaN: no view; `stale` (N,) newest bar too old."""
 
     ic: FloatArray
     confidence: FloatArray
-    stale: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    stale: BoolArray
 
 
 class ConfidenceScorer:
@@ -101,7 +92,7 @@ class ConfidenceScorer:
         shrunk: FloatArray = np.maximum(evidence, 0.0) / np.where(n > 0, n, 1.0)
         return shrunk
 
-    def _freshness(self, age_ns: IntArray, stale: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> FloatArray:
+    def _freshness(self, age_ns: IntArray, stale: BoolArray) -> FloatArray:
         """Return (H, N)."""
         if self._config.freshness:
             fresh = np.exp(-age_ns / self._horizon_ns)

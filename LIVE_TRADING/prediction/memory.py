@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import AllPredictions, BarBatch, CodeArray, FloatArray, IntArray
-from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer, ValidationFigures
+from LIVE_TRADING.models.artifacts import ValidationFigures
+from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer
 from LIVE_TRADING.prediction.skill import SkillConfig, SkillTracker
 from LIVE_TRADING.prediction.skill_state import SkillState, skill_from_arrays, skill_to_arrays
 from LIVE_TRADING.prediction.standardizer import (
@@ -39,6 +40,22 @@ class ForecastMemory:
 
     standardizer: StandardizerState
     skill: SkillState
+
+    def to_arrays(self) -> ArrayMap:
+        """Return the memory as a flat mapping of arrays."""
+        n_horizons, n_families, n_symbols = self.standardizer.today_count.shape
+        return {
+            **with_prefix("standardizer", self.standardizer.to_arrays()),
+            **with_prefix("skill", skill_to_arrays(self.skill, (n_horizons, n_families, n_symbols))),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Return the memory whose `to_arrays` gave these arrays."""
+        return cls(
+            StandardizerState.from_arrays(under_prefix("standardizer", arrays)),
+            skill_from_arrays(under_prefix("skill", arrays)),
+        )
 
 
 class ForecastModel:
@@ -153,21 +170,7 @@ class ForecastModel:
         Training feeds out-of-fold forecasts through this model and stores these figures with the artifacts.
         """
         figures = self._skill.lifetime(memory.skill)
-        return ValidationFigures(figures.ic, figures.n_effective, figures.rmse)
-
-    def to_arrays(self, memory: ForecastMemory) -> ArrayMap:
-        """Return the memory as a flat mapping of arrays."""
-        return {
-            **with_prefix("standardizer", memory.standardizer.to_arrays()),
-            **with_prefix("skill", skill_to_arrays(memory.skill, self._shape)),
-        }
-
-    def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> ForecastMemory:
-        """Return the memory whose `to_arrays` gave these arrays."""
-        return ForecastMemory(
-            StandardizerState.from_arrays(under_prefix("standardizer", arrays)),
-            skill_from_arrays(under_prefix("skill", arrays)),
-        )
+        return ValidationFigures(np.nan_to_num(figures.ic), figures.n_effective, figures.rmse)
 
 
 def _reasons(relative: FloatArray, z: FloatArray, calibrated: FloatArray, scored: ConfidenceResult) -> CodeArray:
