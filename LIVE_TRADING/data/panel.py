@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 
 from LIVE_TRADING.common.exceptions import DataProviderError
 from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, IntArray, Session
-from LIVE_TRADING.data.calendars import SessionTable
+from LIVE_TRADING.data.calendars import SessionTable, parse_date
 
 _HASH_TAG = b"bar-panel 1\n"
 
@@ -151,6 +152,28 @@ class BarPanel:
             name: getattr(self, name)[rows] for name in (*BAR_FIELDS, "bar_end_ns", "session_index", "slot")
         }
         return replace(self, **arrays)
+
+    def of_dates(self, start: str | None, end: str | None) -> BarPanel:
+        """Return the bars of the sessions from one date to another (YYYY-MM-DD), both included; None: no bound.
+
+        Raises
+        ------
+        DataProviderError
+            No session of the panel lies between them.
+        ConfigurationError
+            A date is none.
+        """
+        first = 0 if start is None else bisect_left(self._dates, parse_date("start", start).isoformat())
+        last = len(self._dates) if end is None else bisect_right(self._dates, parse_date("end", end).isoformat())
+        if last <= first:
+            asked = f"from {start or 'the first'} to {end or 'the last'}"
+            known = f"{self._dates[0]} to {self._dates[-1]}" if self._dates else "none"
+            raise DataProviderError(f"no session {asked}; the data hold {known}")
+        return self.between(self.sessions.sessions[first].open_ns, self.sessions.sessions[last - 1].close_ns)
+
+    @cached_property
+    def _dates(self) -> list[str]:
+        return [session.date for session in self.sessions.sessions]
 
     def select(self, symbols: Sequence[str]) -> BarPanel:
         """Return the panel of some symbols, given in any order.

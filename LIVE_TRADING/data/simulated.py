@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
@@ -15,7 +16,7 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import BoolArray, FloatArray
 from LIVE_TRADING.common.units import BPS, NS_PER_MINUTE
 from LIVE_TRADING.data.calendars import SIMULATED, SessionTable, session_table
-from LIVE_TRADING.data.historical import HistoricalDataProvider
+from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
 from LIVE_TRADING.data.panel import BarPanel
 
 _SESSION_MINUTES = 390
@@ -126,10 +127,22 @@ def simulate_market(config: SimulatedMarketConfig) -> BarPanel:
 
 
 class SimulatedDataProvider(HistoricalDataProvider):
-    """Streams the simulated market."""
+    """Streams the simulated market, or some sessions and symbols of it."""
 
-    def __init__(self, config: SimulatedMarketConfig | None = None, *, clock: Clock | None = None) -> None:
-        super().__init__(simulate_market(config or SimulatedMarketConfig()), clock=clock)
+    def __init__(
+        self,
+        config: SimulatedMarketConfig | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        late: Sequence[LateBar] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        panel = simulate_market(config or SimulatedMarketConfig())
+        if symbols is not None:
+            panel = panel.select(symbols)
+        super().__init__(panel.of_dates(start, end), late=late, clock=clock)
 
 
 def _generator(config: SimulatedMarketConfig, stream: _Stream) -> np.random.Generator:
@@ -164,7 +177,8 @@ def _paths(config: SimulatedMarketConfig) -> _Paths:
     overnight[::n_slots] = np.sqrt(config.overnight_share_frac) * sigma_day * _overnight_noise(config)
     overnight[0] = 0.0
     log_close = np.cumsum(bar_return + overnight, axis=0)
-    return _Paths(hidden, sigma_bar, bar_return, log_close - bar_return, log_close, price_usd)
+    log_open = np.vstack([np.zeros((1, n_symbols)), log_close[:-1]]) + overnight
+    return _Paths(hidden, sigma_bar, bar_return, log_open, log_close, price_usd)
 
 
 def _hidden(config: SimulatedMarketConfig, start: FloatArray, n_bars: int) -> FloatArray:
