@@ -51,7 +51,9 @@ class ExchangeConfig(FrozenConfig):
     fee_bps: float = Field(0.5, ge=0, description="commission, bps of the fill's notional")
     impact_coefficient: float = Field(0.5, ge=0, description="impact = coefficient · σ_day · √(q/ADV)")
     spread_multiple: float = Field(1.0, ge=0, description="share of the quoted spread that is charged, half a side")
-    participation_frac: float = Field(0.05, gt=0, le=1, description="largest share of a bar's volume that one bar fills")
+    participation_frac: float = Field(
+        0.05, gt=0, le=1, description="largest share of a bar's volume that one bar fills"
+    )
     ack_latency_ms: int = Field(0, ge=0, description="order sent to acknowledgement")
     fill_latency_ms: int = Field(0, ge=0, description="end of the matching bar to the report's arrival")
     price_quantum: Decimal = Field(Decimal("0.0001"), gt=0, description="fill prices are averages, rounded to this")
@@ -92,6 +94,8 @@ class SimulatedExchange:
         Tick, lot and currency by symbol.
     initial_cash
         Cash in `currency` at the start.
+    session_ends
+        False for a market that never closes: day orders then work on past the end of the UTC day.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class SimulatedExchange:
         instruments: dict[str, Instrument],
         initial_cash: Decimal,
         currency: str = "USD",
+        session_ends: bool = True,
     ) -> None:
         self._config = config
+        self._session_ends = session_ends
         self._column = {symbol: column for column, symbol in enumerate(symbols)}
         self._instruments = instruments
         self._currency = currency
@@ -196,7 +202,7 @@ class SimulatedExchange:
             else:
                 self._working[order_id] = replace(working, filled=filled)
         self._learn_quotes(batch)
-        if batch.bar_end_ns >= session.close_ns:
+        if self._session_ends and batch.bar_end_ns >= session.close_ns:
             reports += self._expire_all(arrival_ns, session.close_ns)
         return reports
 
@@ -228,7 +234,9 @@ class SimulatedExchange:
             Decimal(repr(opened * (1 + order.side.sign * paid_bps / BPS))),
             self._config.price_quantum,
         )
-        fee = round_to(quantity * price * Decimal(repr(self._config.fee_bps)) / Decimal(10_000), self._config.fee_quantum)
+        fee = round_to(
+            quantity * price * Decimal(repr(self._config.fee_bps)) / Decimal(10_000), self._config.fee_quantum
+        )
         self._executions += 1
         return OrderFill(
             order_id=order.client_order_id,
@@ -261,6 +269,8 @@ class SimulatedExchange:
 
     def _expire_before(self, session: Session, now_ns: int) -> list[Report]:
         """Expire what a session left behind whose last bar never came."""
+        if not self._session_ends:
+            return []
         stale = [key for key, working in self._working.items() if working.session.close_ns <= session.open_ns]
         return [self._expire(key, now_ns, self._working[key].session.close_ns) for key in stale]
 

@@ -82,7 +82,8 @@ def _mean(rows: list[FloatArray]) -> FloatArray:
     known = np.isfinite(stacked)
     count = known.sum(axis=0)
     total = np.where(known, stacked, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    mean: FloatArray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
 
 
 def _plain(values: FloatArray) -> list[float | None]:

@@ -1,8 +1,8 @@
 """Clocks that tasks can wait on: real time, and virtual time that moves only when everybody waits.
 
-A task that works for the engine is an *actor*: it runs inside `with clock.actor():`. In virtual time the clock may move
-only when every actor waits in `wait`; whoever wakes one hands it its place among the busy before it runs, so there is
-no instant at which work is pending and the clock could slip past it.
+A task that works for the engine is an *actor*: `enter` is called when it is created and `leave` when it ends. In virtual
+time the clock may move only when every actor waits in `wait`; whoever wakes one hands it its place among the busy before
+it runs, so there is no instant at which work is pending and the clock could slip past it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import asyncio
 import heapq
 import itertools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from LIVE_TRADING.common.clock import SimulatedClock
@@ -58,19 +56,17 @@ class AsyncClock(Protocol):
         """Return the current instant."""
         ...
 
-    def actor(self) -> _ActorContext:
-        """Return a context in which the calling task counts as an actor."""
+    def enter(self) -> None:
+        """Count one more busy actor."""
+        ...
+
+    def leave(self) -> None:
+        """Count one busy actor less."""
         ...
 
     async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
         """Return when the signal is raised or the instant is reached, whichever is first."""
         ...
-
-
-class _ActorContext(Protocol):
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *details: object) -> bool | None: ...
 
 
 class RealTimeClock:
@@ -88,10 +84,11 @@ class RealTimeClock:
             return time.time_ns()
         return self._origin_ns + round((time.monotonic_ns() - self._started_ns) * self._speed)
 
-    @contextmanager
-    def actor(self) -> Iterator[None]:
+    def enter(self) -> None:
         """Do nothing: real time waits for nobody."""
-        yield
+
+    def leave(self) -> None:
+        """Do nothing."""
 
     async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
         """Return when the signal is raised or the instant is reached, whichever is first."""
@@ -128,15 +125,6 @@ class VirtualClock(SimulatedClock):
         if self._busy == 0 and self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
-    @contextmanager
-    def actor(self) -> Iterator[None]:
-        """Count the calling task as busy while it does not wait."""
-        self.enter()
-        try:
-            yield
-        finally:
-            self.leave()
-
     async def wait(self, signal: Signal | None, until_ns: int | None) -> None:
         """Return when the signal is raised or the instant is reached, whichever is first."""
         if (signal is not None and signal.consume()) or (until_ns is not None and until_ns <= self.now_ns()):
@@ -150,7 +138,7 @@ class VirtualClock(SimulatedClock):
         try:
             await wake
         except asyncio.CancelledError:
-            if wake.cancelled():  # not woken by anybody: take the place back that the actor's context gives up
+            if wake.cancelled():  # not woken by anybody: take the place back that the actor gives up when it ends
                 self.enter()
             raise
         finally:

@@ -164,15 +164,7 @@ class RunStarted:
 
 
 OrderEvent = OrderAck | OrderFill | OrderReject | OrderCancelled | CancelRejected | OrderExpired
-Event = (
-    SystemFault
-    | OrderEvent
-    | ControlRequest
-    | PredictionsReady
-    | BarBatch
-    | ScheduledTrigger
-    | CycleAborted
-)
+Event = SystemFault | OrderEvent | ControlRequest | PredictionsReady | BarBatch | ScheduledTrigger | CycleAborted
 
 PRIORITY: dict[type, Priority] = {
     SystemFault: Priority.SYSTEM,

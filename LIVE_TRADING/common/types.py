@@ -219,6 +219,23 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class FillReport:
+    """An execution as a venue reports it. `fee` in `currency`, negative for a rebate; None: the venue does not say."""
+
+    execution_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    currency: str
+    exchange_time_ns: int
+    cumulative_quantity: Decimal | None = None
+    venue_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A pre-trade rule's no, with the rule, what it saw and what it allows."""
 

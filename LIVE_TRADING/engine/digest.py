@@ -74,9 +74,7 @@ def order_line(order: Order) -> str:
 
 def rejection_line(rejection: Rejection) -> str:
     """Return the canonical text of a rejection."""
-    return "|".join(
-        (rejection.symbol, rejection.leg, rejection.side, plain(rejection.quantity), rejection.rule_id)
-    )
+    return "|".join((rejection.symbol, rejection.leg, rejection.side, plain(rejection.quantity), rejection.rule_id))
 
 
 def decision_digest(

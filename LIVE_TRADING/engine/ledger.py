@@ -192,9 +192,7 @@ def _change(held: PositionState, fill: OrderFill, signed: Decimal, slipped: Deci
     """Add to a position, or take from it without reaching zero."""
     quantity = held.quantity + signed
     adds = held.quantity * signed > 0
-    average = (
-        (held.average_price * held.quantity + fill.fill_price * signed) / quantity if adds else held.average_price
-    )
+    average = (held.average_price * held.quantity + fill.fill_price * signed) / quantity if adds else held.average_price
     return replace(
         held,
         quantity=quantity,

@@ -6,16 +6,20 @@ volatility or a z-score has one implementation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.types import AllPredictions, BarBatch, FloatArray, Session
+from LIVE_TRADING.common.units import NS_PER_DAY
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.models.liquidity import AdvModel, AdvState
 from LIVE_TRADING.models.volatility import VolatilityModel, VolatilityState
 from LIVE_TRADING.prediction.memory import ForecastMemory, ForecastModel
+
+LONGEST_CLOSURE_NS = 6 * NS_PER_DAY  # open to open; exchanges have closed for four days and a weekend, not for more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,43 +31,8 @@ class MarketMemory:
     adv: AdvState
     forecast: ForecastMemory
     session_open_ns: int
+    session_number: int
     advanced_to_ns: int
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return all arrays under flat names; float64 and int64, no objects."""
-        arrays = {
-            f"{part}/{name}": array
-            for part, state in (
-                ("features", self.features),
-                ("volatility", self.volatility),
-                ("adv", self.adv),
-                ("forecast", self.forecast),
-            )
-            for name, array in sorted(state.to_arrays().items())
-        }
-        arrays["instants"] = np.array([self.session_open_ns, self.advanced_to_ns], dtype=np.int64)
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> MarketMemory:
-        """Return the memory that `to_arrays` gave."""
-
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {
-                name.removeprefix(f"{prefix}/"): array
-                for name, array in sorted(arrays.items())
-                if name.startswith(f"{prefix}/")
-            }
-
-        session_open_ns, advanced_to_ns = (int(value) for value in arrays["instants"])
-        return cls(
-            FeatureState.from_arrays(part("features")),
-            VolatilityState.from_arrays(part("volatility")),
-            AdvState.from_arrays(part("adv")),
-            ForecastMemory.from_arrays(part("forecast")),
-            session_open_ns,
-            advanced_to_ns,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +72,32 @@ class MarketModel:
             self.adv.initial(self._n_symbols),
             self.forecast.initial(),
             session_open_ns=-1,
+            session_number=-1,
             advanced_to_ns=-1,
+        )
+
+    def to_parts(self, memory: MarketMemory) -> dict[str, dict[str, np.ndarray]]:
+        """Return all arrays by part and name, no objects; `models.snapshot.encode_arrays` writes them."""
+        instants = [memory.session_open_ns, memory.session_number, memory.advanced_to_ns]
+        return {
+            "features": memory.features.to_arrays(),
+            "volatility": memory.volatility.to_arrays(),
+            "adv": memory.adv.to_arrays(),
+            "forecast": memory.forecast.to_arrays(),
+            "instants": {"instants": np.array(instants, dtype=np.int64)},
+        }
+
+    def from_parts(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> MarketMemory:
+        """Return the memory that `to_parts` gave."""
+        session_open_ns, session_number, advanced_to_ns = (int(value) for value in parts["instants"]["instants"])
+        return MarketMemory(
+            FeatureState.from_arrays(parts["features"]),
+            VolatilityState.from_arrays(parts["volatility"]),
+            AdvState.from_arrays(parts["adv"]),
+            ForecastMemory.from_arrays(parts["forecast"]),
+            session_open_ns,
+            session_number,
+            advanced_to_ns,
         )
 
     def advance(self, memory: MarketMemory, bars: BarBatch, session: Session) -> tuple[MarketMemory, MarketView]:
@@ -113,9 +107,14 @@ class MarketModel:
         features, values = self.features.advance(memory.features, bars, slot, n_bars, first)
         volatility = self.volatility.advance(memory.volatility, bars, slot, n_bars, first)
         adv = self.adv.advance(memory.adv, bars, first)
-        forecast = self.forecast.open_session(memory.forecast) if first else memory.forecast
+        number = memory.session_number
+        forecast = memory.forecast
+        if first:
+            # a gap in the data is a missing session: forecasts of one day do not mature across it
+            number += 2 if session.open_ns - memory.session_open_ns > LONGEST_CLOSURE_NS else 1
+            forecast = self.forecast.open_session(forecast, number)
         forecast = self.forecast.on_bars(forecast, bars, slot, n_bars)
-        after = MarketMemory(features, volatility, adv, forecast, session.open_ns, bars.bar_end_ns)
+        after = MarketMemory(features, volatility, adv, forecast, session.open_ns, number, bars.bar_end_ns)
         view = MarketView(
             values,
             self.volatility.sigma_bps(volatility, slot, n_bars, self._horizons),

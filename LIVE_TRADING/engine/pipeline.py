@@ -33,6 +33,7 @@ class Stages:
     barrier_gate: BarrierGate
     spread_gate: SpreadGate
     sizer: PositionSizer
+    reserve_bps: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +100,7 @@ def decide(
             min_notional_usd=book.min_notional_usd,
             equity_usd=book.equity_usd,
             working_weight=book.working_weight,
+            reserve_bps=stages.reserve_bps,
         )
     )
     return Decision(blend, chosen, barrier, spread, sizing)

@@ -1,0 +1,199 @@
+"""The backtest: a loop over simulated time that feeds the core what the asyncio shell would feed it, in the same order."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from LIVE_TRADING.brokers.simulated import BacktestBroker
+from LIVE_TRADING.common.clock import SimulatedClock
+from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady
+from LIVE_TRADING.common.exceptions import LiveTradingError
+from LIVE_TRADING.common.types import BarBatch, FloatArray, Session
+from LIVE_TRADING.data.interface import FeedItem, RecordedDataProvider
+from LIVE_TRADING.engine.book import empty_batch, merged
+from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, SubmitOrder
+from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.schedule import SESSION_OPEN, Due, schedule
+from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
+
+
+class BlockPredictor(Protocol):
+    """Predicts many bar ends at once, with the bits that one at a time would give."""
+
+    def predict_block(self, features: FloatArray) -> FloatArray:
+        """Return raw forecasts (T, H, M, N) of features (T, F, N)."""
+        ...
+
+
+class Peekable:
+    """An iterator whose next item can be looked at, and a run of items taken at once."""
+
+    def __init__(self, items: Iterator[FeedItem]) -> None:
+        self._items = items
+        self._ahead: list[FeedItem] = []
+        self._fetch()
+
+    def _fetch(self) -> bool:
+        item = next(self._items, None)
+        if item is not None:
+            self._ahead.append(item)
+        return item is not None
+
+    def next_ns(self) -> int | None:
+        """Return the arrival of the next item."""
+        return self._ahead[0].arrival_ns if self._ahead else None
+
+    def pop(self) -> FeedItem:
+        """Return the next item."""
+        item = self._ahead.pop(0)
+        if not self._ahead:
+            self._fetch()
+        return item
+
+    def until(self, instant_ns: int) -> list[FeedItem]:
+        """Return, without taking them, all items that arrive up to an instant."""
+        while (not self._ahead or self._ahead[-1].arrival_ns <= instant_ns) and self._fetch():
+            continue
+        return [item for item in self._ahead if item.arrival_ns <= instant_ns]
+
+
+class BacktestEngine:
+    """Runs a core over recorded or simulated history.
+
+    Inference is computed ahead, one session at a time, from a copy of the feature state: features and models look only
+    backward, so the numbers are those that the cycle would get, and the loop checks that they are.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        provider: RecordedDataProvider,
+        broker: BacktestBroker,
+        predictor: BlockPredictor,
+        features: FeatureBuilder,
+        *,
+        grace_ns: int = 0,
+        latency: InferenceLatency | None = None,
+        on_session: Callable[[Session], None] | None = None,
+    ) -> None:
+        self._driver = driver
+        self._provider = provider
+        self._broker = broker
+        self._predictor = predictor
+        self._features = features
+        self._grace_ns = grace_ns
+        self._latency = latency or InferenceLatency()
+        self._on_session = on_session
+        self._clock = SimulatedClock()
+        self._queue = EventQueue()
+        self._inference: list[tuple[int, int, Event]] = []
+        self._order = itertools.count()
+        self._block: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self.inference_s = 0.0
+        self.bar_events = 0
+
+    def run(self, start_ns: int, end_ns: int) -> None:
+        """Feed everything that arrives in (start, end], then what that leads to."""
+        feed = Peekable(self._provider.timeline(start_ns, end_ns))
+        interval_ns = self._provider.interval_ns
+        triggers = schedule(self._provider.sessions, interval_ns, self._grace_ns, start_ns, end_ns)
+        due = next(triggers, None)
+        while True:
+            now_ns = self._next_instant(feed, due)
+            if now_ns is None:
+                return
+            self._clock.advance_to(now_ns)
+            while (arrival_ns := feed.next_ns()) is not None and arrival_ns <= now_ns:
+                self._take_bars(feed.pop().batch)
+            self._collect(now_ns)
+            while due is not None and due.due_ns <= now_ns:
+                if due.trigger_type == SESSION_OPEN:
+                    self._open_session(due.session, feed, start_ns)
+                self._queue.put(due.event(now_ns))
+                due = next(triggers, None)
+            while len(self._queue):
+                self._carry_out(self._driver.step(self._queue.pop(), now_ns), now_ns)
+                self._collect(now_ns)
+
+    def _next_instant(self, feed: Peekable, due: Due | None) -> int | None:
+        candidates = (
+            feed.next_ns(),
+            due.due_ns if due is not None else None,
+            self._broker.next_arrival_ns(),
+            self._inference[0][0] if self._inference else None,
+        )
+        known = [instant for instant in candidates if instant is not None]
+        return max(min(known), self._clock.now_ns()) if known else None
+
+    def _take_bars(self, batch: BarBatch) -> None:
+        self.bar_events += int(np.isfinite(batch.close).sum())
+        self._broker.observe(batch)
+        self._queue.put(batch)
+
+    def _collect(self, now_ns: int) -> None:
+        """Queue the reports and predictions that have arrived."""
+        while (arrival_ns := self._broker.next_arrival_ns()) is not None and arrival_ns <= now_ns:
+            self._queue.put(self._broker.pop())
+        while self._inference and self._inference[0][0] <= now_ns:
+            self._queue.put(heapq.heappop(self._inference)[2])
+
+    def _carry_out(self, commands: list[Command], now_ns: int) -> None:
+        for command in commands:
+            if isinstance(command, SubmitOrder):
+                self._broker.submit(command.order, now_ns)
+            elif isinstance(command, CancelOrder):
+                self._broker.cancel(command.client_order_id, now_ns)
+            elif isinstance(command, RunInference):
+                self._predict(command, now_ns)
+
+    def _predict(self, command: RunInference, now_ns: int) -> None:
+        cycle_ns = command.cycle_time_ns
+        features, raw = self._block.pop(cycle_ns)
+        if not np.array_equal(features, command.features, equal_nan=True):
+            raise LiveTradingError(f"features of {cycle_ns} differ between the core and the block prediction")
+        if self._latency.times_out(cycle_ns):
+            self._await(now_ns + self._latency.timeout_ns, CycleAborted(cycle_ns, "timeout"))
+        self._await(now_ns + self._latency.of(cycle_ns), PredictionsReady(cycle_ns, raw, None, None))
+
+    def _await(self, arrival_ns: int, event: Event) -> None:
+        heapq.heappush(self._inference, (arrival_ns, next(self._order), event))
+
+    def _open_session(self, session: Session, feed: Peekable, start_ns: int) -> None:
+        """Predict the whole session ahead, from a copy of the core's feature state."""
+        if self._on_session is not None:
+            self._on_session(session)
+        interval_ns, n_symbols = self._provider.interval_ns, len(self._provider.symbols)
+        on_time: dict[int, BarBatch] = {}
+        for item in feed.until(session.close_ns + self._grace_ns):
+            bar_end_ns = item.batch.bar_end_ns
+            if item.arrival_ns <= bar_end_ns + self._grace_ns:
+                earlier = on_time.get(bar_end_ns)
+                on_time[bar_end_ns] = item.batch if earlier is None else merged(earlier, item.batch)
+        state: FeatureState = self._driver.core.state.market.features.copy()  # runs ahead of the core
+        first = self._driver.core.state.market.session_open_ns != session.open_ns
+        rows: list[FloatArray] = []
+        ends: list[int] = []
+        n_bars = session.n_bars(interval_ns)
+        for slot in range(n_bars):
+            bar_end_ns = session.open_ns + (slot + 1) * interval_ns
+            if bar_end_ns <= start_ns:
+                continue
+            bars = on_time.get(bar_end_ns) or empty_batch(bar_end_ns, interval_ns, n_symbols)
+            state, values = self._features.advance(state, bars, slot, n_bars, first)
+            first = False
+            rows.append(values)
+            ends.append(bar_end_ns)
+        if not rows:
+            return
+        started = time.perf_counter()
+        raw = self._predictor.predict_block(np.stack(rows))
+        self.inference_s += time.perf_counter() - started
+        self._block.update({end: (rows[row], raw[row]) for row, end in enumerate(ends)})

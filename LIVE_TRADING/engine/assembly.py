@@ -1,0 +1,141 @@
+"""Building the core of a run from what opened it: stages, models, rules. The same for live, backtest and replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from LIVE_TRADING.arbitration import CostModel, EntrySelector, HorizonArbiter
+from LIVE_TRADING.blending import HorizonBlender
+from LIVE_TRADING.common.codec import record_from
+from LIVE_TRADING.common.events import RunStarted
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.horizons import Horizon, parse_horizons
+from LIVE_TRADING.common.types import FloatArray, Instrument
+from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S
+from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.market import MarketModel
+from LIVE_TRADING.engine.pipeline import Stages
+from LIVE_TRADING.gating import BarrierGate, SpreadGate
+from LIVE_TRADING.learning import BanditState, EnsembleWeightOptimizer, Exp3IXBandit, LearningConfig, RewardTracker
+from LIVE_TRADING.models.artifacts import ValidationFigures
+from LIVE_TRADING.models.features import FeatureBuilder
+from LIVE_TRADING.models.liquidity import AdvModel
+from LIVE_TRADING.models.volatility import VolatilityModel
+from LIVE_TRADING.prediction.memory import ForecastModel
+from LIVE_TRADING.risk import PreTradeRules, RiskGuardrails
+from LIVE_TRADING.sizing import PositionSizer
+
+ALWAYS_OPEN = "24/7"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of a core. `session_ends`: the market closes, so nothing intraday is carried past its close."""
+
+    config: EngineConfig
+    horizons: tuple[Horizon, ...]
+    market: MarketModel
+    stages: Stages
+    guardrails: RiskGuardrails
+    rules: PreTradeRules
+    bandit: Exp3IXBandit
+    rewards: RewardTracker
+    learning: LearningConfig
+    instruments: dict[str, Instrument]
+    lots: tuple[Decimal, ...]
+    lot_sizes: FloatArray
+    min_notional_usd: FloatArray
+    session_ends: bool
+    max_weight: float
+    max_prediction_age_ns: int
+
+    def selector(self, state: BanditState, seed: int) -> EntrySelector:
+        """Return what draws the horizon of an entry."""
+        return EnsembleWeightOptimizer(self.learning, self.bandit, state, seed)
+
+
+def build_market(
+    config: EngineConfig,
+    horizons: tuple[Horizon, ...],
+    families: tuple[str, ...],
+    n_symbols: int,
+    bars_per_session: int,
+    interval_ns: int,
+    validation: ValidationFigures,
+    overnight: bool,
+) -> MarketModel:
+    """Return the models whose state is the market memory; training builds the same."""
+    return MarketModel(
+        FeatureBuilder(config.features, n_symbols, bars_per_session),
+        VolatilityModel(config.volatility, bars_per_session, overnight),
+        AdvModel(config.adv),
+        ForecastModel(
+            config.prediction, horizons, families, n_symbols, bars_per_session, interval_ns, validation, overnight
+        ),
+        horizons,
+        n_symbols,
+    )
+
+
+def assemble(run: RunStarted) -> Assembly:
+    """Return the parts that `run` describes.
+
+    Raises
+    ------
+    ConfigurationError
+        The configuration on file does not fit this version, or instruments are missing.
+    """
+    known = EngineConfig.model_fields
+    config = EngineConfig.model_validate({key: value for key, value in run.config.items() if key in known})
+    session_minutes = run.bars_per_session * run.interval_ns // NS_PER_MINUTE
+    horizons = parse_horizons(run.horizons, run.interval_ns, session_minutes)
+    overnight = run.calendar != ALWAYS_OPEN
+    validation = ValidationFigures(
+        *(np.array(table, dtype=np.float64) for table in (run.ic_val, run.n_val, run.rmse_val))
+    )
+    market = build_market(
+        config,
+        horizons,
+        run.families,
+        len(run.symbols),
+        run.bars_per_session,
+        run.interval_ns,
+        validation,
+        overnight,
+    )
+    instruments = {entry["symbol"]: record_from(Instrument, entry) for entry in run.instruments}
+    missing = [symbol for symbol in run.symbols if symbol not in instruments]
+    if missing:
+        raise ConfigurationError(f"no instrument for {', '.join(missing)}")
+    listed = [instruments[symbol] for symbol in run.symbols]
+    bandit = Exp3IXBandit(config.learning, len(horizons))
+    half_bar_ns = run.interval_ns // 2
+    return Assembly(
+        config=config,
+        horizons=horizons,
+        market=market,
+        stages=Stages(
+            HorizonBlender(config.blending, horizons),
+            CostModel(config.arbitration.cost),
+            HorizonArbiter(config.arbitration, horizons),
+            BarrierGate(config.gating.barrier),
+            SpreadGate(config.gating.spread),
+            PositionSizer(config.sizing),
+            config.arbitration.reserve_bps,
+        ),
+        guardrails=RiskGuardrails(config.risk),
+        rules=PreTradeRules(config.risk),
+        bandit=bandit,
+        rewards=RewardTracker(config.learning, bandit),
+        learning=config.learning,
+        instruments=instruments,
+        lots=tuple(instrument.lot for instrument in listed),
+        lot_sizes=np.array([float(instrument.lot) for instrument in listed]),
+        min_notional_usd=np.array([float(instrument.min_notional) for instrument in listed]),
+        session_ends=overnight,
+        max_weight=config.sizing.max_weight,
+        max_prediction_age_ns=min(round(config.engine.max_prediction_age_s * NS_PER_S), half_bar_ns),
+    )

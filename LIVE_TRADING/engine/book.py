@@ -1,0 +1,194 @@
+"""What a decision sees of the book: marks, exposures and holdings as arrays, from the ledger's exact records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from LIVE_TRADING.arbitration import CycleMoment, HeldBook
+from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Instrument, Order, Side
+from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger, PositionState
+from LIVE_TRADING.engine.pipeline import BookView
+from LIVE_TRADING.engine.state import CoreState, Quotes
+from LIVE_TRADING.learning import PendingReward, RoundTrip
+from LIVE_TRADING.risk import RiskContext
+from LIVE_TRADING.risk.exposure import reserved_shares
+
+if TYPE_CHECKING:
+    from LIVE_TRADING.engine.assembly import Assembly
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The book marked at the last closes; gross and net as shares of equity."""
+
+    cash: Decimal
+    positions_value: Decimal
+    equity: Decimal
+    gross: float
+    net: float
+    quantities: dict[str, Decimal]
+
+
+def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], currency: str) -> Account:
+    """Mark the book. A position without any close yet is marked at its average price."""
+    cash = ledger.cash[currency]
+    gross = net = Decimal(0)
+    quantities: dict[str, Decimal] = {}
+    for symbol, position in sorted(ledger.positions.items()):
+        value = position.quantity * mark(position, quotes, column)
+        net += value
+        gross += abs(value)
+        quantities[symbol] = position.quantity
+    equity = cash + net
+    share = 1 / float(equity) if equity > 0 else float("nan")
+    return Account(cash, net, equity, float(gross) * share, float(net) * share, quantities)
+
+
+def mark(position: PositionState, quotes: Quotes, column: Mapping[str, int]) -> Decimal:
+    """Return the last close, exactly as recorded, or the average price before the first."""
+    at = column.get(position.symbol)
+    close = float(quotes.close[at]) if at is not None else float("nan")
+    return Decimal(repr(close)) if close == close else position.average_price
+
+
+def book_view(
+    state: CoreState,
+    assembly: Assembly,
+    symbols: tuple[str, ...],
+    column: Mapping[str, int],
+    moment: CycleMoment,
+    planned_usd: float,
+    barriers: tuple[FloatArray | None, FloatArray | None],
+    may_increase: bool,
+    interval_ns: int,
+) -> BookView:
+    """Return the arrays that the stages need of ledger, working orders and quotes."""
+    n, equity_usd = len(symbols), float(state.equity)
+    side, horizon = np.zeros(n, dtype=np.int16), np.full(n, -1, dtype=np.int16)
+    elapsed, shares = np.zeros(n, dtype=np.bool_), np.zeros(n)
+    for symbol, position in sorted(state.ledger.positions.items()):
+        at = column.get(symbol)
+        if at is None:
+            continue
+        side[at], shares[at] = position.side, float(position.quantity)
+        horizon[at] = position.horizon
+        elapsed[at] = position.horizon < 0 or _elapsed(position, assembly, state, moment, interval_ns)
+    working = np.zeros(n)
+    for _, record in sorted(state.orders.open.items()):
+        at = column.get(record.order.symbol)
+        if at is not None and np.isfinite(state.quotes.close[at]) and equity_usd > 0:
+            working[at] += record.order.side.sign * float(record.remaining) * state.quotes.close[at] / equity_usd
+    quoted = state.quotes.quote_ns >= 0
+    age_s = np.where(quoted, (moment.scheduled_time_ns - state.quotes.quote_ns) / NS_PER_S, np.nan)
+    return BookView(
+        symbols=symbols,
+        moment=moment,
+        held=HeldBook(side, horizon, elapsed),
+        held_shares=shares,
+        working_weight=working,
+        may_increase=np.full(n, may_increase),
+        price_usd=state.quotes.close,
+        bid=state.quotes.bid,
+        ask=state.quotes.ask,
+        quote_age_s=age_s,
+        lot=assembly.lot_sizes,
+        min_notional_usd=assembly.min_notional_usd,
+        equity_usd=equity_usd,
+        planned_usd=planned_usd,
+        p_peak=barriers[0],
+        p_valley=barriers[1],
+    )
+
+
+def _elapsed(
+    position: PositionState, assembly: Assembly, state: CoreState, moment: CycleMoment, interval_ns: int
+) -> bool:
+    """Return whether the held horizon is over at this bar end.
+
+    1d: the same slot of the next session, or the last bar that can still fill where a half day has no such slot.
+    """
+    horizon = assembly.horizons[position.horizon]
+    sessions_later = state.session_number - position.clock_session
+    if not horizon.is_daily:
+        overnight = moment.session_ends and sessions_later > 0
+        return overnight or moment.scheduled_time_ns >= position.clock_ns + horizon.bars * interval_ns
+    return sessions_later > 1 or (sessions_later == 1 and (moment.slot >= position.clock_slot or moment.closing))
+
+
+def merged(earlier: BarBatch, later: BarBatch) -> BarBatch:
+    """Return the bars of one bar end that came in two parts; the part that came first keeps its values."""
+    fields = [
+        np.where(np.isnan(getattr(earlier, name)), getattr(later, name), getattr(earlier, name)) for name in BAR_FIELDS
+    ]
+    return BarBatch(earlier.bar_end_ns, earlier.interval_ns, *fields)
+
+
+def empty_batch(bar_end_ns: int, interval_ns: int, n_symbols: int) -> BarBatch:
+    """Return the bars of a bar end at which nothing came."""
+    nan = np.full(n_symbols, np.nan)
+    return BarBatch(bar_end_ns, interval_ns, nan, nan, nan, nan, nan, nan, nan)
+
+
+def risk_context(
+    state: CoreState,
+    order: Order,
+    admitted: Sequence[Order],
+    instrument: Instrument,
+    column: Mapping[str, int],
+    now_ns: int,
+) -> RiskContext:
+    """Return what the pre-trade rules see: the book with working orders, and those admitted before this one, reserved."""
+    working = [(record.order, record.remaining) for record in state.orders.open.values()]
+    working += [(earlier, earlier.quantity) for earlier in admitted]
+    gross = net = 0.0
+    buys: dict[str, Decimal] = {}
+    sells: dict[str, Decimal] = {}
+    for other, remaining in working:
+        side = buys if other.side is Side.BUY else sells
+        side[other.symbol] = side.get(other.symbol, Decimal(0)) + remaining
+    for symbol in sorted(state.ledger.positions.keys() | buys.keys() | sells.keys()):
+        shares = reserved_shares(
+            state.ledger.quantity(symbol), buys.get(symbol, Decimal(0)), sells.get(symbol, Decimal(0))
+        )
+        value = float(shares) * float(state.quotes.close[column[symbol]]) if symbol in column else 0.0
+        gross += abs(value)
+        net += value
+    at = column[order.symbol]
+    return RiskContext(
+        trading_state=state.risk.state,
+        now_ns=now_ns,
+        equity_usd=float(state.equity),
+        position_shares=state.ledger.quantity(order.symbol),
+        working_buy_shares=buys.get(order.symbol, Decimal(0)),
+        working_sell_shares=sells.get(order.symbol, Decimal(0)),
+        mark_price_usd=float(state.quotes.close[at]),
+        mark_time_ns=int(state.quotes.bar_end_ns[at]),
+        gross_usd=gross,
+        net_usd=net,
+        last_order_time_ns=dict(state.last_order_ns).get(order.symbol),
+        known_order_ids=state.orders.open.keys() | state.orders.closed.keys(),
+        instrument=instrument,
+    )
+
+
+def round_trip(trade: ClosedTrade) -> RoundTrip | None:
+    """Return what the bandit learns from a closed trade; None for one it did not decide."""
+    ticket = trade.ticket
+    if ticket is None:
+        return None
+    entry = PendingReward(
+        order_number=trade.entry_order_number,
+        symbol=trade.symbol,
+        arm=ticket.horizon,
+        probability=ticket.probability,
+        qualifies=ticket.qualifies,
+        sigma_h_bps=ticket.sigma_h_bps,
+        entry_notional_usd=trade.entry_notional,
+    )
+    return entry.matured(trade.closed_ns, trade.net_pnl)

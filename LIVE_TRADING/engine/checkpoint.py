@@ -1,0 +1,143 @@
+"""Checkpoints: the core's whole state beside the journal, so that a restart need not replay from the beginning.
+
+engine_state.json     for people and monitors (P18): cycle, equity, cash, positions, orders, risk, bandit, trades
+trades.json           export of the last round trips
+bandit_state.json     export of the bandit
+arrays-<seq>.npz      market memory and the core's state after event <seq>; what a restart loads
+
+All four carry the sequence number of the event they follow. Each is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from LIVE_TRADING.common.codec import from_json_value, to_json_value
+from LIVE_TRADING.common.determinism import glob_sorted
+from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.files import OS_FILES, FileLayer, write_atomic_bytes, write_atomic_json
+from LIVE_TRADING.engine.market import MarketModel
+from LIVE_TRADING.engine.state import CoreState, EngineState
+from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
+
+SCHEMA = 1
+GENERATIONS = 2
+_ARRAYS = re.compile(r"arrays-(\d{12})\.npz$")
+_NOT_IN_JSON = ("market", "pending", "collected")
+
+
+def arrays_name(seq: int) -> str:
+    """Return the name of the arrays file after an event."""
+    return f"arrays-{seq:012d}.npz"
+
+
+def can_checkpoint(state: CoreState) -> bool:
+    """Return whether nothing is under way that a checkpoint could not hold."""
+    return state.pending is None and state.collected is None
+
+
+def encode_core(state: CoreState, seq: int, market: MarketModel) -> bytes:
+    """Return the arrays file of a state."""
+    record = {name: to_json_value(getattr(state, name)) for name in _json_fields()}
+    text = orjson.dumps({"schema": SCHEMA, "seq": seq, "core": record}, option=orjson.OPT_SERIALIZE_NUMPY)
+    parts: dict[str, dict[str, np.ndarray[Any, Any]]] = dict(market.to_parts(state.market))
+    parts["core"] = {"json": np.frombuffer(text, dtype=np.uint8)}
+    return encode_arrays(parts)
+
+
+def decode_core(data: bytes, where: str, market: MarketModel) -> tuple[CoreState, int]:
+    """Return state and sequence number of an arrays file.
+
+    Raises
+    ------
+    StateError
+        It cannot be read, or is of a newer version.
+    """
+    try:
+        parts = decode_arrays(data)
+        record = orjson.loads(parts.pop("core")["json"].tobytes())
+        if record["schema"] > SCHEMA:
+            raise StateError(
+                f"{where}: schema {record['schema']} is newer than {SCHEMA}: use a newer version to read it"
+            )
+        hints = _hints()
+        values = {name: from_json_value(hints[name], record["core"][name]) for name in _json_fields()}
+        return CoreState(market=market.from_parts(parts), **values), int(record["seq"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(
+            f"{where}: the checkpoint cannot be read ({error}); remove it to use the one before"
+        ) from error
+
+
+def _json_fields() -> list[str]:
+    return [field.name for field in fields(CoreState) if field.name not in _NOT_IN_JSON]
+
+
+def _hints() -> dict[str, Any]:
+    return typing.get_type_hints(CoreState)
+
+
+class Checkpoints:
+    """The checkpoint files of one state folder."""
+
+    def __init__(self, folder: Path, run_id: str, market: MarketModel, *, files: FileLayer = OS_FILES) -> None:
+        self._folder = folder
+        self._run_id = run_id
+        self._market = market
+        self._files = files
+
+    def write_state(self, state: CoreState, seq: int) -> None:
+        """Write engine_state.json, trades.json and bandit_state.json."""
+        trades = [to_json_value(trade) for trade in state.trades]
+        bandit = {"seq": seq, "rounds": state.bandit.rounds, "cumulative_loss": state.bandit.cumulative_loss.tolist()}
+        record = EngineState(
+            schema=SCHEMA,
+            journal_seq=seq,
+            run_id=self._run_id,
+            cycle_number=state.cycle_number,
+            portfolio_value=state.equity,
+            cash=state.ledger.cash,
+            positions={symbol: held.quantity for symbol, held in sorted(state.ledger.positions.items())},
+            open_orders={order_id: record.status.value for order_id, record in sorted(state.orders.open.items())},
+            trade_history=trades,
+            risk=state.risk.to_dict(),
+            bandit=bandit,
+            last_update_ns=state.now_ns,
+            run_digest=state.digest.run,
+            decision_digest=state.digest.decision,
+        )
+        write_atomic_json(self._folder / "engine_state.json", record.to_dict(), files=self._files)
+        write_atomic_json(self._folder / "trades.json", {"seq": seq, "trades": trades}, files=self._files)
+        write_atomic_json(self._folder / "bandit_state.json", bandit, files=self._files)
+
+    def write_arrays(self, state: CoreState, seq: int) -> None:
+        """Write arrays-<seq>.npz and drop all but the newest two; that of the run's start stays for replays."""
+        write_atomic_bytes(self._folder / arrays_name(seq), encode_core(state, seq, self._market), files=self._files)
+        old = [path for path in self.generations() if path.name != arrays_name(0)][:-GENERATIONS]
+        for path in old:
+            self._files.remove(path)
+
+    def generations(self) -> list[Path]:
+        """Return the arrays files, oldest first."""
+        return [path for path in glob_sorted(self._folder, "arrays-*.npz") if _ARRAYS.search(path.name)]
+
+    def load(self, path: Path) -> tuple[CoreState, int]:
+        """Return state and sequence number of an arrays file.
+
+        Raises
+        ------
+        StateError
+            It cannot be read.
+        """
+        try:
+            data = self._files.read_bytes(path)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error}") from error
+        return decode_core(data, str(path), self._market)

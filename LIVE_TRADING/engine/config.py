@@ -1,0 +1,55 @@
+"""What decisions depend on: the configuration of every stage and of the core, in one tree."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from LIVE_TRADING.arbitration import ArbitrationConfig
+from LIVE_TRADING.blending import BlendingConfig
+from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.gating import BarrierGateConfig, SpreadGateConfig
+from LIVE_TRADING.learning import LearningConfig
+from LIVE_TRADING.models.features import FeatureConfig
+from LIVE_TRADING.models.liquidity import AdvConfig
+from LIVE_TRADING.models.volatility import VolatilityConfig
+from LIVE_TRADING.prediction.memory import PredictionConfig
+from LIVE_TRADING.risk import RiskConfig
+from LIVE_TRADING.sizing import SizingConfig
+
+
+class GatingConfig(FrozenConfig):
+    """The gates, each with its switch."""
+
+    barrier: BarrierGateConfig = BarrierGateConfig()
+    spread: SpreadGateConfig = SpreadGateConfig()
+
+
+class RuntimeConfig(FrozenConfig):
+    """How the engine runs, whatever it decides."""
+
+    seed: int = Field(7, ge=0, description="key of the random draws")
+    initial_cash_usd: float = Field(100_000.0, gt=0, description="cash a simulated or paper account starts with")
+    bar_grace_s: float = Field(2.0, ge=0, le=60, description="wait for late bars, live; 0 on recorded data")
+    inference_timeout_s: float = Field(30.0, gt=0, description="give up waiting for predictions after this")
+    max_prediction_age_s: float = Field(30.0, gt=0, description="older predictions open nothing; at most half a bar")
+    checkpoint_s: float = Field(60.0, gt=0, description="write engine_state.json at least this often")
+    arrays_s: float = Field(3600.0, gt=0, description="write the arrays file at least this often, and at session ends")
+    mode: Literal["paper", "live"] = Field("paper", description="live needs --live and a confirmed account besides")
+
+
+class EngineConfig(FrozenConfig):
+    """The part of the tree that a replay needs; `RunStarted` holds it in full."""
+
+    features: FeatureConfig = FeatureConfig()
+    volatility: VolatilityConfig = VolatilityConfig()
+    adv: AdvConfig = AdvConfig()
+    prediction: PredictionConfig = PredictionConfig()
+    blending: BlendingConfig = BlendingConfig()
+    arbitration: ArbitrationConfig = ArbitrationConfig()
+    gating: GatingConfig = GatingConfig()
+    sizing: SizingConfig = SizingConfig()
+    risk: RiskConfig = RiskConfig()
+    learning: LearningConfig = LearningConfig()
+    engine: RuntimeConfig = RuntimeConfig()

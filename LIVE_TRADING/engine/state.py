@@ -1,0 +1,110 @@
+"""The core's state: one frozen record, replaced as a whole after each event, so that a failure leaves the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session, record_dict
+from LIVE_TRADING.engine.digest import RunDigest
+from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger
+from LIVE_TRADING.engine.market import MarketMemory, MarketView
+from LIVE_TRADING.engine.orders import OrderBook
+from LIVE_TRADING.learning import BanditState
+from LIVE_TRADING.risk import RiskMemory
+
+TRADE_HISTORY = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingCycle:
+    """A cycle that waits for its predictions, with what was known of the market at its trigger."""
+
+    cycle_time_ns: int
+    view: MarketView
+    session: Session
+    session_number: int
+    slot: int
+    n_bars_session: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quotes:
+    """Last close, bid and ask of each symbol (N,), NaN before the first; and when they were made, −1 before."""
+
+    close: FloatArray
+    bid: FloatArray
+    ask: FloatArray
+    bar_end_ns: IntArray
+    quote_ns: IntArray
+
+    @classmethod
+    def empty(cls, n_symbols: int) -> Quotes:
+        """Return quotes that nobody has seen."""
+        nan = np.full(n_symbols, np.nan)
+        never = np.full(n_symbols, -1, dtype=np.int64)
+        return cls(nan, nan, nan, never, never)
+
+    def with_bars(self, bars: BarBatch) -> Quotes:
+        """Return the quotes after bars whose closing quotes are newer."""
+        traded = np.isfinite(bars.close) & (self.bar_end_ns < bars.bar_end_ns)
+        quoted = (np.isfinite(bars.bid) | np.isfinite(bars.ask)) & (self.quote_ns < bars.bar_end_ns)
+        return Quotes(
+            np.where(traded, bars.close, self.close),
+            np.where(quoted, bars.bid, self.bid),
+            np.where(quoted, bars.ask, self.ask),
+            np.where(traded, bars.bar_end_ns, self.bar_end_ns),
+            np.where(quoted, bars.bar_end_ns, self.quote_ns),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoreState:
+    """Everything the core knows."""
+
+    ledger: Ledger
+    orders: OrderBook
+    risk: RiskMemory
+    bandit: BanditState
+    market: MarketMemory
+    quotes: Quotes
+    digest: RunDigest
+    session: Session | None = None
+    session_number: int = -1
+    cycle_number: int = 0
+    order_number: int = 0
+    now_ns: int = 0
+    pending: PendingCycle | None = None
+    collected: BarBatch | None = None
+    matured: tuple[ClosedTrade, ...] = ()
+    trades: tuple[ClosedTrade, ...] = ()
+    last_order_ns: tuple[tuple[str, int], ...] = ()
+    exit_after_cancel: tuple[tuple[str, int], ...] = ()
+    equity: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """The checkpoint as an operator reads it (P18): `state/engine_state.json`."""
+
+    schema: int
+    journal_seq: int
+    run_id: str
+    cycle_number: int
+    portfolio_value: Decimal
+    cash: dict[str, Decimal]
+    positions: dict[str, Decimal]
+    open_orders: dict[str, str]
+    trade_history: list[dict[str, Any]]
+    risk: dict[str, Any]
+    bandit: dict[str, Any]
+    last_update_ns: int
+    run_digest: str
+    decision_digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields in declared order."""
+        return record_dict(self)
