@@ -36,6 +36,17 @@ class BrokerConnectionError(BrokerError):
 ConnectionError = BrokerConnectionError  # noqa: A001  the sketch's name
 
 
+class ContractError(LiveTradingError, ValueError):
+    """Refuse one order or fill: it is not what an order or a fill looks like. Nothing has changed.
+
+    `fields` names what is wrong; the message says for each what was given and what to give instead.
+    """
+
+    def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
 class DataProviderError(LiveTradingError):
     """Market data are missing, malformed or impossible."""
 

@@ -51,7 +51,7 @@ class RiskGuardrails:
         """Return the memory with the daily loss measured from here.
 
         The same session again (a restart within it) changes nothing: a restart does not forgive a loss. Give the equity
-        at the marks of the previous close, so that the overnight gap counts to the day it opens. Latches stay. An equity
+        at the marks of the previous close, so that the overnight gap counts to the day it opens. Latches stay. Equity
         that cannot be read leaves the measure where it was; `evaluate` is what halts on it.
         """
         if session_date == memory.session_date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,11 +30,13 @@ class OrderNotionalRule:
         if order.limit_price is not None and not float(order.limit_price) <= price_usd:
             price_usd = float(order.limit_price)
         notional_usd = float(order.quantity) * price_usd
+        if math.isnan(notional_usd):
+            return refusal(order, self.rule_id, "there is no price to reckon its notional with")
         minimum = context.instrument.min_notional
-        if not notional_usd >= float(minimum) * (1.0 - ROUNDING):
+        if notional_usd < float(minimum) * (1.0 - ROUNDING):
             because = f"its notional of {notional_usd:.2f} USD is below the venue's minimum of {plain(minimum)} USD"
             return refusal(order, self.rule_id, because)
-        if self.max_usd is not None and not notional_usd <= self.max_usd * (1.0 + ROUNDING):
+        if self.max_usd is not None and notional_usd > self.max_usd * (1.0 + ROUNDING):
             because = f"its notional of {notional_usd:.2f} USD is above the limit of {self.max_usd:.2f} USD"
             return refusal(order, self.rule_id, because)
         return None
