@@ -1,0 +1,84 @@
+"""Emitters of the process, the run and the market data."""
+
+from __future__ import annotations
+
+from LIVE_TRADING.observability.events import EventType, Notice, Publisher, Severity
+
+
+def emit_engine_start(bus: Publisher, time_ns: int, *, mode: str, version: str, config_hash: str) -> None:
+    """Tell that the engine starts. `mode`: paper, live, backtest, replay."""
+    bus.emit(Notice(EventType.ENGINE_START, time_ns, {"mode": mode, "version": version, "config_hash": config_hash}))
+
+
+def emit_engine_stop(bus: Publisher, time_ns: int, *, reason: str, cycles: int) -> None:
+    """Tell that the engine has stopped and why."""
+    bus.emit(Notice(EventType.ENGINE_STOP, time_ns, {"reason": reason, "cycles": cycles}))
+
+
+def emit_run_started(
+    bus: Publisher, time_ns: int, *, run_id: str, account: str, symbols: int, horizons: tuple[str, ...], seed: int
+) -> None:
+    """Tell that a run has opened."""
+    fields = {"run_id": run_id, "account": account, "symbols": symbols, "horizons": horizons, "seed": seed}
+    bus.emit(Notice(EventType.RUN_STARTED, time_ns, fields))
+
+
+def emit_limited_mode(bus: Publisher, time_ns: int, *, reason: str) -> None:
+    """Tell that the engine runs without models and will take no decision."""
+    bus.emit(Notice(EventType.LIMITED_MODE, time_ns, {"reason": reason}))
+
+
+def emit_model_loaded(bus: Publisher, time_ns: int, *, target: str, family: str, sha256: str) -> None:
+    """Tell that a model is loaded and its checksum is right."""
+    bus.emit(Notice(EventType.MODEL_LOADED, time_ns, {"target": target, "family": family, "sha256": sha256}))
+
+
+def emit_state_restored(bus: Publisher, time_ns: int, *, sequence: int, age_s: float, replayed: int) -> None:
+    """Tell that a checkpoint was restored and how many journal events were replayed on it."""
+    fields = {"sequence": sequence, "age_s": age_s, "replayed": replayed}
+    bus.emit(Notice(EventType.STATE_RESTORED, time_ns, fields))
+
+
+def emit_broker_connected(bus: Publisher, time_ns: int, *, broker: str, account: str) -> None:
+    """Tell that the broker is connected."""
+    bus.emit(Notice(EventType.BROKER_CONNECTED, time_ns, {"broker": broker, "account": account}))
+
+
+def emit_broker_disconnected(bus: Publisher, time_ns: int, *, broker: str, reason: str, expected: bool) -> None:
+    """Tell that the broker is gone; `expected`: we hung up."""
+    fields = {"broker": broker, "reason": reason, "severity": Severity.INFO if expected else Severity.ERROR}
+    bus.emit(Notice(EventType.BROKER_DISCONNECTED, time_ns, fields))
+
+
+def emit_session_open(bus: Publisher, time_ns: int, *, date: str, bars: int) -> None:
+    """Tell that a trading day opens."""
+    bus.emit(Notice(EventType.SESSION_OPEN, time_ns, {"date": date, "bars": bars}))
+
+
+def emit_session_close(bus: Publisher, time_ns: int, *, date: str, expired_orders: int) -> None:
+    """Tell that a trading day has closed."""
+    bus.emit(Notice(EventType.SESSION_CLOSE, time_ns, {"date": date, "expired_orders": expired_orders}))
+
+
+def emit_missing_bars(bus: Publisher, time_ns: int, *, bar_end_ns: int, symbols: tuple[str, ...]) -> None:
+    """Tell which symbols have no bar at a bar end."""
+    fields = {"bar_end_ns": bar_end_ns, "count": len(symbols), "symbols": symbols}
+    bus.emit(Notice(EventType.MISSING_BARS, time_ns, fields))
+
+
+def emit_late_bar(bus: Publisher, time_ns: int, *, bar_end_ns: int, symbols: tuple[str, ...]) -> None:
+    """Tell that bars came after their cycle; they are not applied."""
+    fields = {"bar_end_ns": bar_end_ns, "count": len(symbols), "symbols": symbols}
+    bus.emit(Notice(EventType.LATE_BAR, time_ns, fields))
+
+
+def emit_data_gap(bus: Publisher, time_ns: int, *, last_bar_end_ns: int, bar_end_ns: int, missing: int) -> None:
+    """Tell that whole bar ends are missing between two batches of a session."""
+    fields = {"last_bar_end_ns": last_bar_end_ns, "bar_end_ns": bar_end_ns, "missing": missing}
+    bus.emit(Notice(EventType.DATA_GAP, time_ns, fields))
+
+
+def emit_quote_stale(bus: Publisher, time_ns: int, *, symbols: tuple[str, ...], max_age_s: float) -> None:
+    """Tell which symbols the spread gate holds for a quote that is too old, and how old the oldest is."""
+    fields = {"count": len(symbols), "symbols": symbols, "max_age_s": max_age_s}
+    bus.emit(Notice(EventType.QUOTE_STALE, time_ns, fields))
