@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from LIVE_TRADING.common.events import OrderEvent
-from LIVE_TRADING.common.types import Order
+from LIVE_TRADING.common.types import BarBatch, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,13 @@ class Broker(Protocol):
 
     async def get_next_event(self) -> OrderEvent:
         """Wait for the next report."""
+        ...
+
+
+@runtime_checkable
+class MarketObserver(Protocol):
+    """A broker that matches against the engine's own bars: the paper venue."""
+
+    def observe_bars(self, batch: BarBatch) -> None:
+        """Take the bars of one bar end before the engine sees them."""
         ...

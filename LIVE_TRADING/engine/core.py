@@ -49,7 +49,7 @@ from LIVE_TRADING.engine.commands import (
 from LIVE_TRADING.engine.cycle import CycleResult, DecisionTrace
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import EntryTicket, FillContext, Ledger
-from LIVE_TRADING.engine.market import MarketMemory
+from LIVE_TRADING.engine.market import MarketMemory, MarketModel
 from LIVE_TRADING.engine.order_plan import PlanInputs, client_order_id, plan_orders
 from LIVE_TRADING.engine.orders import OrderBook, OrderRecord, OrderStatus
 from LIVE_TRADING.engine.pipeline import BookView, Decision, decide
@@ -108,6 +108,11 @@ class EngineCore:
         """Return the current state."""
         return self._state
 
+    @property
+    def market_model(self) -> MarketModel:
+        """Return the models behind the market memory."""
+        return self._with.market
+
     def restore(self, state: CoreState) -> None:
         """Go on from a checkpointed state."""
         self._state = state
@@ -138,8 +143,16 @@ class EngineCore:
 
     def _on_trigger(self, state: CoreState, trigger: ScheduledTrigger, now_ns: int) -> Step:
         if trigger.trigger_type == "session_open":
+            if trigger.session.open_ns <= state.opened_ns:
+                return state, []  # a restart within the session
             risk = self._with.guardrails.open_session(state.risk, trigger.session.date, state.equity)
-            opened = replace(state, session=trigger.session, session_number=state.session_number + 1, risk=risk)
+            opened = replace(
+                state,
+                session=trigger.session,
+                session_number=state.session_number + 1,
+                opened_ns=trigger.session.open_ns,
+                risk=risk,
+            )
             return opened, _state_changes(state.risk, risk)
         if trigger.trigger_type == "session_close":
             return replace(state, session=None), []

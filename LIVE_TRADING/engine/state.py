@@ -1,4 +1,4 @@
-"""The core's state: one frozen record, replaced as a whole after each event, so that a failure leaves the one before."""
+"""The core's state: one frozen record, replaced as a whole after each event; a failure leaves the one before."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ class CoreState:
     digest: RunDigest
     session: Session | None = None
     session_number: int = -1
+    opened_ns: int = -1
     cycle_number: int = 0
     order_number: int = 0
     now_ns: int = 0

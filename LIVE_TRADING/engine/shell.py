@@ -1,0 +1,280 @@
+"""The asyncio shell: events from feed, broker and schedule into one queue, through the core, commands out.
+
+    feed ──┐                                    ┌─► broker (orders, cancels)
+    broker ┼─► queue ─► driver ─► core ─► commands ─► worker thread (inference) ─► queue
+    clock ─┘           (journal)                └─► observers, checkpoints
+
+The core is touched by the event loop alone. Models run in one worker thread. In virtual time the clock moves only when
+queue, inference and sends are idle, so a session on recorded data takes the decisions that the backtest takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from LIVE_TRADING.brokers.interface import Broker, MarketObserver
+from LIVE_TRADING.common.async_clock import RealTimeClock, Signal, VirtualClock
+from LIVE_TRADING.common.events import CycleAborted, Event, OrderReject, PredictionsReady, SystemFault
+from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError, OrderRejectedError
+from LIVE_TRADING.common.types import FloatArray, Order
+from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
+from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
+from LIVE_TRADING.engine.commands import CancelOrder, Command, CycleDecided, RunInference, SubmitOrder
+from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
+
+
+class Predictor(Protocol):
+    """The inference half of stage 1."""
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Return raw forecasts (H, M, N) of features (F, N)."""
+        ...
+
+
+class NoForecasts:
+    """Stands in where there are no models: no symbol ever has a view, so nothing is ever entered."""
+
+    def __init__(self, n_horizons: int, n_families: int) -> None:
+        self._shape = (n_horizons, n_families)
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Return NaN of shape (H, M, N)."""
+        return np.full((*self._shape, features.shape[1]), np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class ShellTimes:
+    """Times of the shell: bar grace, and how often checkpoints are due."""
+
+    grace_ns: int = 0
+    checkpoint_s: float = 60.0
+    arrays_s: float = 3600.0
+
+
+class LiveShell:
+    """Runs a core between a feed, a broker and a clock until the data end or somebody stops it."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        broker: Broker,
+        provider: DataProvider,
+        predictor: Predictor,
+        clock: RealTimeClock | VirtualClock,
+        *,
+        latency: InferenceLatency | None = None,
+        times: ShellTimes | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        self._driver = driver
+        self._broker = broker
+        self._provider = provider
+        self._predictor = predictor
+        self._clock = clock
+        self._latency = latency or InferenceLatency()
+        self._times = times or ShellTimes()
+        self._checkpoints = checkpoints
+        self.on_cycle: Callable[[int], None] | None = None
+        self._queue = EventQueue()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._sources = 0
+        self._decided = 0
+        self._last_state_s = self._last_arrays_s = time.monotonic()
+        self._session_closed = False
+        self.inference_s = 0.0
+
+    def request_stop(self) -> None:
+        """Stop at the next instant at which nothing is under way; safe in a signal handler of the loop."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self, start_ns: int, end_ns: int, max_cycles: int | None = None) -> None:
+        """Run over (start, end] of the feed; `max_cycles` decisions at most."""
+        await self._broker.connect()
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        try:
+            async with asyncio.TaskGroup() as group:
+                pumps = [
+                    self._spawn(group, self._pump_feed(start_ns, end_ns)),
+                    self._spawn(group, self._pump_schedule(start_ns, end_ns)),
+                    self._spawn(group, self._pump_reports()),
+                ]
+                self._sources = 2
+                await self._serve(group, worker, max_cycles)
+                for pump in pumps:
+                    pump.cancel()
+        finally:
+            worker.shutdown(wait=False, cancel_futures=True)
+            self._checkpoint(final=True)
+            if self._driver.journal is not None:
+                self._driver.journal.sync()
+            await self._broker.disconnect()
+
+    # -- serving -------------------------------------------------------------------------------------------------
+
+    async def _serve(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, max_cycles: int | None) -> None:
+        while True:
+            if isinstance(self._clock, VirtualClock):
+                await self._clock.wait_idle()
+            if len(self._queue):
+                event = self._queue.pop()
+                commands = self._driver.step(event, self._clock.now_ns())
+                self._carry_out(group, worker, commands)
+                self._count(event, commands)
+                if not isinstance(self._clock, VirtualClock):
+                    await asyncio.sleep(0)
+                continue
+            self._checkpoint(final=False)
+            if self._stopping or (max_cycles is not None and self._decided >= max_cycles):
+                return
+            if isinstance(self._clock, VirtualClock):
+                if not self._clock.advance():
+                    return
+            elif self._sources == 0 and self._driver.core.state.pending is None:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _count(self, event: Event, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, CycleDecided):
+                if not command.result.is_warmup:
+                    self._decided += 1
+                if self.on_cycle is not None:
+                    self.on_cycle(command.result.scheduled_time_ns)
+        if getattr(event, "trigger_type", "") == SESSION_CLOSE:
+            self._session_closed = True
+
+    def _carry_out(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, commands: list[Command]) -> None:
+        """Start what the core asks for. Orders leave only after what led to them is durable."""
+        if self._driver.journal is not None and any(isinstance(c, (SubmitOrder, CancelOrder)) for c in commands):
+            self._driver.journal.sync()
+        for command in commands:
+            if isinstance(command, SubmitOrder):
+                self._spawn(group, self._send(command.order))
+            elif isinstance(command, CancelOrder):
+                self._spawn(group, self._cancel(command.client_order_id))
+            elif isinstance(command, RunInference):
+                self._spawn(group, self._infer(worker, command))
+
+    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run an actor: it counts as busy from now on, not from when it first runs."""
+        self._clock.enter()
+        task = group.create_task(work)
+        task.add_done_callback(lambda _: self._clock.leave())
+        return task
+
+    def _put(self, event: Event) -> None:
+        self._queue.put(event)
+        self._wake.set()
+
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    async def _pump_feed(self, start_ns: int, end_ns: int) -> None:
+        observer = self._broker if isinstance(self._broker, MarketObserver) else None
+        try:
+            async for item in self._items(start_ns, end_ns):
+                await self._clock.wait(None, item.arrival_ns)
+                if observer is not None:
+                    observer.observe_bars(item.batch)
+                self._put(item.batch)
+        except DataProviderError as error:
+            self._fault("data_feed", error)
+        self._source_ended()
+
+    async def _items(self, start_ns: int, end_ns: int) -> AsyncIterator[FeedItem]:
+        if isinstance(self._provider, RecordedDataProvider):
+            for item in self._provider.timeline(start_ns, end_ns):
+                yield item
+        else:
+            async for item in self._provider.stream():
+                yield item
+
+    async def _pump_schedule(self, start_ns: int, end_ns: int) -> None:
+        grace_ns = self._times.grace_ns
+        for due in schedule(self._provider.sessions, self._provider.interval_ns, grace_ns, start_ns, end_ns):
+            await self._clock.wait(None, due.due_ns)
+            self._put(due.event(self._clock.now_ns()))
+        self._source_ended()
+
+    async def _pump_reports(self) -> None:
+        while True:
+            self._put(await self._broker.get_next_event())
+
+    def _source_ended(self) -> None:
+        self._sources -= 1
+        self._wake.set()
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    async def _send(self, order: Order) -> None:
+        try:
+            await self._broker.submit_order(order)
+        except OrderRejectedError as error:
+            self._put(OrderReject(order.client_order_id, str(error), self._clock.now_ns()))
+        except BrokerError as error:
+            # whether the venue has the order is not known: it stays reserved, and nothing new goes out
+            self._fault("submit_unknown", error)
+
+    async def _cancel(self, client_order_id: str) -> None:
+        try:
+            await self._broker.cancel_order(client_order_id)
+        except BrokerError as error:
+            self._fault("cancel_failed", error)
+
+    def _fault(self, kind: str, error: Exception) -> None:
+        self._put(SystemFault(kind, f"{type(error).__name__}: {error}", "critical", self._clock.now_ns()))
+
+    async def _infer(self, worker: ThreadPoolExecutor, command: RunInference) -> None:
+        cycle_ns, requested_ns = command.cycle_time_ns, self._clock.now_ns()
+        future = asyncio.get_running_loop().run_in_executor(worker, self._timed_predict, command.features)
+        if self._latency.times_out(cycle_ns):
+            await self._clock.wait(None, requested_ns + self._latency.timeout_ns)
+            self._put(CycleAborted(cycle_ns, "timeout"))
+        elif not isinstance(self._clock, VirtualClock):
+            await asyncio.wait([future], timeout=self._latency.timeout_ns / NS_PER_S)
+            if not future.done():
+                self._put(CycleAborted(cycle_ns, "timeout"))
+        try:
+            raw = await future
+        except Exception as error:  # noqa: BLE001  whatever a model raises ends its cycle and stops new orders
+            self._fault("inference_failed", error)
+            self._put(CycleAborted(cycle_ns, "inference_failed"))
+            return
+        await self._clock.wait(None, requested_ns + self._latency.of(cycle_ns))
+        self._put(PredictionsReady(cycle_ns, raw, None, None))
+
+    def _timed_predict(self, features: FloatArray) -> FloatArray:
+        started = time.perf_counter()
+        raw = self._predictor.predict(features)
+        self.inference_s += time.perf_counter() - started
+        return raw
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, final: bool) -> None:
+        if self._checkpoints is None:
+            return
+        state, now_s = self._driver.core.state, time.monotonic()
+        arrays_due = final or self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s
+        if arrays_due and can_checkpoint(state):
+            if self._driver.journal is not None:
+                self._driver.journal.sync()
+            self._checkpoints.write_arrays(state, self._driver.seq)
+            self._last_arrays_s, self._session_closed = now_s, False
+        if final or now_s - self._last_state_s >= self._times.checkpoint_s:
+            self._checkpoints.write_state(state, self._driver.seq)
+            self._last_state_s = now_s

@@ -1,0 +1,269 @@
+"""`TradingEngine`: what a program builds to trade. Opens or resumes a run, then hands it to the asyncio shell."""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from LIVE_TRADING.brokers.interface import Broker
+from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
+from LIVE_TRADING.common.codec import record_from, to_json_value
+from LIVE_TRADING.common.events import RunStarted
+from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
+from LIVE_TRADING.common.types import Instrument
+from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.data.interface import DataProvider
+from LIVE_TRADING.engine.assembly import assemble
+from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
+from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.core import EngineCore
+from LIVE_TRADING.engine.driver import Driver, Observer
+from LIVE_TRADING.engine.journal import FILE_NAME, Journal, read_journal
+from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
+from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where a restart goes on. `difference` names the first command that this code would not have given."""
+
+    driver: Driver
+    resume_ns: int
+    pending_ns: int | None
+    difference: str | None
+    cut_bytes: int
+
+
+class TradingEngine:
+    """Trades one universe through one broker.
+
+    Parameters
+    ----------
+    broker, data_provider
+        Where orders go and where bars come from.
+    run_root
+        Folder of trained artifacts. Without it, or a predictor, the engine runs in limited mode: it watches, marks the
+        book and keeps the journal, but no symbol ever has a view.
+    predictor
+        Forecasts in place of the artifacts' models, on the run's grid of horizons and families.
+    targets
+        Subset of the artifacts' targets (`ret_5m`, ...) to forecast; the others have no view.
+    config
+        Decision-relevant configuration; defaults where absent.
+    clock
+        Real time where absent; a `VirtualClock` runs recorded data as fast as it can be decided on.
+    facts, instruments
+        What the data are and what the venue allows.
+    state_dir
+        Folder for journal and checkpoints; nothing is kept without one.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        data_provider: DataProvider,
+        run_root: Path | None = None,
+        predictor: RunPredictor | None = None,
+        targets: Sequence[str] | None = None,
+        config: EngineConfig | None = None,
+        clock: RealTimeClock | VirtualClock | None = None,
+        *,
+        facts: DataFacts,
+        instruments: Mapping[str, Instrument],
+        run_id: str = "adhoc",
+        account: str = "PAPER",
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        state_dir: Path | None = None,
+        latency: InferenceLatency | None = None,
+        observers: Sequence[Observer] = (),
+        grace_ns: int | None = None,
+        nonce: str | None = None,
+    ) -> None:
+        self._config = config or EngineConfig()
+        self._broker = broker
+        self._provider = data_provider
+        self._clock = clock or RealTimeClock()
+        self._state_dir = state_dir
+        self._observers = tuple(observers)
+        if run_root is None and predictor is None:
+            warnings.warn(
+                "limited mode: no run_root and no predictor, so nothing is forecast and nothing will be entered",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        runtime = self._config.engine
+        self._grace_ns = round(runtime.bar_grace_s * NS_PER_S) if grace_ns is None else grace_ns
+        self._latency = latency or InferenceLatency(timeout_ns=round(runtime.inference_timeout_s * NS_PER_S))
+        recorded = self._recorded_run()
+        plan = open_run(
+            self._config,
+            facts,
+            instruments,
+            run_id=run_id,
+            nonce=nonce or (recorded.nonce if recorded is not None else secrets.token_hex(16)),
+            account=account,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            run_root=run_root,
+            predictor=predictor,
+            targets=targets,
+        )
+        if recorded is not None:
+            _check_same_run(recorded, plan.run, state_dir or Path())
+        self._plan = plan
+        self._predictor: Predictor = plan.predictor or NoForecasts(len(plan.run.horizons), len(plan.run.families))
+        self._recovered = self._open(plan, recorded is not None)
+        self._shell = self._build_shell()
+
+    @property
+    def run_started(self) -> RunStarted:
+        """Return what opened the run."""
+        return self._plan.run
+
+    @property
+    def recovered(self) -> Recovered:
+        """Return where this process goes on."""
+        return self._recovered
+
+    @property
+    def core(self) -> EngineCore:
+        """Return the core."""
+        return self._recovered.driver.core
+
+    @property
+    def inference_s(self) -> float:
+        """Return the time spent in models."""
+        return self._shell.inference_s
+
+    def request_stop(self) -> None:
+        """Stop at the next instant at which nothing is under way."""
+        self._shell.request_stop()
+
+    async def run(self, max_cycles: int | None = None, on_cycle: Callable[[int], None] | None = None) -> None:
+        """Trade until the data end, `max_cycles` decisions are taken, or `request_stop`."""
+        recovered = self._recovered
+        self._shell.on_cycle = on_cycle
+        await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._recovered.driver.journal is not None:
+            self._recovered.driver.journal.close()
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    def _recorded_run(self) -> RunStarted | None:
+        return recorded_run(self._state_dir) if self._state_dir is not None else None
+
+    def _open(self, plan: RunPlan, resume: bool) -> Recovered:
+        core = plan.core()
+        if self._state_dir is None:
+            return Recovered(Driver(core, None, self._observers), plan.feed_start_ns, None, None, 0)
+        if resume:
+            return resume_run(self._state_dir, core, self._observers)
+        checkpoints = Checkpoints(self._state_dir, plan.run.run_id, plan.assembly.market)
+        checkpoints.write_arrays(core.state, 0)
+        journal = Journal(self._state_dir)
+        journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
+        return Recovered(Driver(core, journal, self._observers), plan.feed_start_ns, None, None, journal.cut_bytes)
+
+    def _build_shell(self) -> LiveShell:
+        runtime = self._config.engine
+        checkpoints = None
+        if self._state_dir is not None:
+            checkpoints = Checkpoints(self._state_dir, self._plan.run.run_id, self._plan.assembly.market)
+        return LiveShell(
+            self._recovered.driver,
+            self._broker,
+            self._provider,
+            self._predictor,
+            self._clock,
+            latency=self._latency,
+            times=ShellTimes(self._grace_ns, runtime.checkpoint_s, runtime.arrays_s),
+            checkpoints=checkpoints,
+        )
+
+
+def recorded_run(state_dir: Path) -> RunStarted | None:
+    """Return what opened the run on file in a state folder; None where there is none.
+
+    Raises
+    ------
+    StateError
+        The journal does not begin with a run.
+    """
+    path = state_dir / FILE_NAME
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    first = next(iter(read_journal(path)), None)
+    if first is None:
+        return None
+    if first.kind != "run":
+        raise StateError(f"{path}: does not begin with a run; move the folder away to start a new one")
+    run: RunStarted = record_from(RunStarted, first.data[0])
+    return run
+
+
+def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
+    """Return the core as it was at the start of the run on file: its configuration and arrays, never today's."""
+    assembly = assemble(run)
+    checkpoints = Checkpoints(state_dir, run.run_id, assembly.market)
+    state, _ = checkpoints.load(state_dir / arrays_name(0))
+    core = EngineCore(run, assembly, state.market)
+    core.restore(state)
+    return core
+
+
+def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] = ()) -> Recovered:
+    """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
+
+    Nothing is decided again: commands on file are facts. A first difference (new code) makes the start reduce_only. A
+    cycle that was waiting for predictions is aborted.
+    """
+    checkpoints = Checkpoints(state_dir, core.run.run_id, core.market_model)
+    after_seq = 0
+    for path in reversed(checkpoints.generations()):
+        try:
+            state, after_seq = checkpoints.load(path)
+        except StateError as error:
+            warnings.warn(f"{error}; going on from the one before", RuntimeWarning, stacklevel=2)
+            continue
+        core.restore(state)
+        break
+    else:
+        raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
+    journal = Journal(state_dir)
+    fed = feed_journal(core, read_journal(journal.path), after_seq=after_seq)
+    last_seq = max(fed.last_seq, after_seq)
+    driver = Driver(core, journal, observers, next_seq=last_seq + 1)
+    if fed.difference is not None:
+        raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
+    pending = core.state.pending
+    return Recovered(
+        driver,
+        core.state.now_ns,
+        pending.cycle_time_ns if pending is not None else None,
+        None,
+        journal.cut_bytes,
+    )
+
+
+def _check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
+    """Refuse to go on with a run under another configuration, universe or models."""
+    different = [
+        f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
+        for name in ("run_id", "config_hash", "symbols", "interval_ns", "model_hashes", "data_hash", "calendar")
+        if getattr(recorded, name) != getattr(planned, name)
+    ]
+    if different:
+        raise ConfigurationError(
+            f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
+            "give the same, or another --state-dir"
+        )
+
