@@ -58,11 +58,21 @@ class HorizonBlender:
         scores = predictions.calibrated
         silent = np.isnan(scores)
         no_view = np.logical_and.reduce(silent, axis=1)
-        score = np.einsum("hm,hmn->hn", weights, np.where(silent, 0.0, scores))
         known = sigma_bps > 0.0
-        alpha = score * sigma_bps
+        alpha = _weighted_sum(weights, np.where(silent, 0.0, scores)) * sigma_bps
         alpha[no_view | ~known] = np.nan
         return BlendResult(self._names, weights, alpha, sigma_bps, _reasons(weights, no_view, known))
+
+
+def _weighted_sum(weights: FloatArray, scores: FloatArray) -> FloatArray:
+    """Return Σ_m w_m s_m (H, N), added family by family.
+
+    `einsum` and `sum` change the order of the additions, and so the last bit, with the memory layout of their input.
+    """
+    total = weights[:, 0, None] * scores[:, 0]
+    for family in range(1, weights.shape[1]):
+        total += weights[:, family, None] * scores[:, family]
+    return total
 
 
 def _reasons(weights: FloatArray, no_view: BoolArray, known: BoolArray) -> CodeArray:

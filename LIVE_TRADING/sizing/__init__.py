@@ -4,7 +4,7 @@ from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps
 from LIVE_TRADING.sizing.request import SizingRequest
 from LIVE_TRADING.sizing.sizer import PositionSizer, SizingConfig
 from LIVE_TRADING.sizing.turnover import TurnoverConfig, TurnoverManager
-from LIVE_TRADING.sizing.volatility import VolatilityScaler, VolatilityScalerConfig
+from LIVE_TRADING.sizing.volatility_scaler import VolatilityScaler, VolatilityScalerConfig
 
 __all__ = [
     "CapsConfig",

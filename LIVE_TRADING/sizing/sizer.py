@@ -14,7 +14,7 @@ from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps, increases, reserv
 from LIVE_TRADING.sizing.lots import order_too_small, whole_lots
 from LIVE_TRADING.sizing.request import SizingRequest
 from LIVE_TRADING.sizing.turnover import TurnoverConfig, TurnoverManager
-from LIVE_TRADING.sizing.volatility import VolatilityScaler, VolatilityScalerConfig
+from LIVE_TRADING.sizing.volatility_scaler import VolatilityScaler, VolatilityScalerConfig
 
 
 class SizingConfig(VolatilityScalerConfig, TurnoverConfig, CapsConfig):
@@ -37,8 +37,7 @@ class _Book:
 
 
 class PositionSizer:
-    """w = side · clip(z_net, 0, z_max)/z_max · max_weight · min(1, σ_target/σ_day) · g, with z_net = net/(σ_h ·
-    IC_ref).
+    """w = side · clip(z, 0, z_max)/z_max · max_weight · min(1, σ_target/σ_day) · g, with z = net/(σ_h · IC_ref).
 
     Then, in this order:
 
@@ -73,7 +72,9 @@ class PositionSizer:
         if self._caps is not None:
             cut = self._caps.cut_drift(target, book.held)
             if cut is not target:
-                reason[np.abs(cut) < np.abs(target)] = Reason.DRIFT_CUT
+                smaller = np.abs(cut) < np.abs(target)
+                reason[smaller] = Reason.CAPPED
+                reason[smaller & (np.abs(cut) < np.abs(book.held))] = Reason.DRIFT_CUT
                 target = cut
         grows = np.abs(target) > np.abs(book.held)
         if self._caps is not None and grows.any():
@@ -86,8 +87,9 @@ class PositionSizer:
     def _raw_weight(self, request: SizingRequest) -> FloatArray:
         """Return the formula's signed weight; 0 where nothing is wanted or a volatility is unknown."""
         sigma = np.where(request.sigma_h_bps > 0.0, request.sigma_h_bps, np.nan)
-        conviction: FloatArray = request.side * np.maximum(request.net_bps / (sigma * self._ic_ref), 0.0)
-        return self._scaler.scale(conviction, request.sigma_day_bps) * request.gate_factor
+        conviction: FloatArray = np.maximum(request.net_bps / (sigma * self._ic_ref), 0.0) * request.side
+        weight: FloatArray = self._scaler.scale(conviction, request.sigma_day_bps) * request.gate_factor
+        return weight
 
     def _wanted(self, request: SizingRequest, book: _Book, raw: FloatArray) -> tuple[FloatArray, CodeArray]:
         """Return the targets before caps: step 1."""
