@@ -137,9 +137,8 @@ class SkillTracker:
         relative = np.stack([forecast.relative[of] for _, forecast, of in due])
         sigma_bps = np.stack([forecast.sigma_bps[of] for _, forecast, of in due])
         entry = np.stack([forecast.entry for _, forecast, _ in due])
-        with np.errstate(divide="ignore", invalid="ignore"):  # no volatility, no outcome: spearman wants finite pairs
-            outcome = (bars.close / entry - 1.0) * BPS / sigma_bps
-        return self._scored(state, rows, z, relative, outcome)
+        known_sigma_bps = np.where(sigma_bps > 0, sigma_bps, np.nan)
+        return self._scored(state, rows, z, relative, (bars.close / entry - 1.0) * BPS / known_sigma_bps)
 
     def observe(
         self, state: SkillState, z: FloatArray, relative: FloatArray, sigma_bps: FloatArray, slot: int

@@ -15,6 +15,7 @@ from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import NS_PER_MINUTE
 
+FORECAST_LIMIT = 1e100
 SD_FLOOR = 1e-12  # spread that rounding alone leaves in a constant forecast of order one
 
 
@@ -94,8 +95,11 @@ class ZScoreStandardizer:
         return StandardizerState(counts, means, m2, today, today, today, window_mean, window_sd)
 
     def relative(self, raw: FloatArray) -> FloatArray:
-        """Return the forecasts (H, M, N) less their mean over the symbols; what is not finite becomes NaN."""
-        finite = np.isfinite(raw)
+        """Return the forecasts (H, M, N) less their mean over the symbols; NaN where there is none.
+
+        Infinity, and anything whose square is, is no forecast.
+        """
+        finite = np.abs(raw) < FORECAST_LIMIT
         if finite.all():
             if raw.shape[-1] < self._config.min_symbols_to_demean:
                 return raw
