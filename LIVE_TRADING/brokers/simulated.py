@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 from LIVE_TRADING.brokers.exchange import Report, SimulatedExchange
@@ -13,7 +14,9 @@ from LIVE_TRADING.brokers.interface import AccountInfo
 from LIVE_TRADING.common.async_clock import AsyncClock, Signal
 from LIVE_TRADING.common.codec import decode, encode
 from LIVE_TRADING.common.events import OrderEvent
-from LIVE_TRADING.common.exceptions import BrokerConnectionError
+from LIVE_TRADING.common.exceptions import BrokerConnectionError, StateError
+from LIVE_TRADING.common.files import read_json
+from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.types import BarBatch, Order, Session
 
 PAPER_ACCOUNT = "PAPER"
@@ -78,8 +81,13 @@ class PaperBroker:
     ----------
     clock
         Decides when a report arrives.
-    on_change
-        Called with the venue's state after everything that changes its book; the place to persist it.
+    file
+        Where the venue keeps its book, so that it outlives the process; an existing one is taken up.
+
+    Raises
+    ------
+    StateError
+        The file cannot be read or does not hold a venue.
     """
 
     def __init__(
@@ -87,14 +95,19 @@ class PaperBroker:
         exchange: SimulatedExchange,
         sessions: SessionLookup,
         clock: AsyncClock,
-        on_change: Callable[[dict[str, Any]], None] | None = None,
+        file: Path | None = None,
     ) -> None:
         self._venue = BacktestBroker(exchange, sessions)
         self._exchange = exchange
         self._clock = clock
-        self._on_change = on_change
+        self._file = file
         self._arrived = Signal()
         self._connected = False
+        if file is not None and file.exists():
+            try:
+                self.restore(read_json(file))
+            except (KeyError, TypeError, ValueError) as error:
+                raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
 
     async def connect(self) -> None:
         """Connect."""
@@ -102,6 +115,8 @@ class PaperBroker:
 
     async def disconnect(self) -> None:
         """Disconnect; the book stays."""
+        if self._connected:
+            self._persist()
         self._connected = False
 
     async def submit_order(self, order: Order) -> None:
@@ -155,9 +170,7 @@ class PaperBroker:
         while True:
             arrival_ns = self._venue.next_arrival_ns()
             if arrival_ns is not None and arrival_ns <= self._clock.now_ns():
-                event = self._venue.pop()
-                self._persist()
-                return event
+                return self._venue.pop()
             await self._clock.wait(self._arrived, arrival_ns)
 
     def _changed(self) -> None:
@@ -165,8 +178,15 @@ class PaperBroker:
         self._arrived.set()
 
     def _persist(self) -> None:
-        if self._on_change is not None:
-            self._on_change(self.to_dict())
+        """Write the book. Not synced: a power cut may cost a simulated venue its last bars, a kill may not.
+
+        Reports that were fetched since the last write come again after a kill; the engine knows them by their ids.
+        """
+        if self._file is None:
+            return
+        temp = self._file.with_suffix(".tmp~")
+        temp.write_bytes(json_bytes(self.to_dict()))
+        temp.replace(self._file)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's state and the reports that the engine has not fetched yet."""

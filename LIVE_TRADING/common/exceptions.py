@@ -21,6 +21,10 @@ class StateError(LiveTradingError):
     """Refuse to start: state on file cannot be read, or another process owns it."""
 
 
+class ReconciliationError(LiveTradingError):
+    """Refuse to trade: the venue's book and the ledger differ."""
+
+
 class BrokerError(LiveTradingError):
     """A broker could not do what it was asked."""
 

@@ -7,22 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 from LIVE_TRADING.common.codec import to_json_value
-from LIVE_TRADING.common.types import FloatArray, Order
+from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Order
 from LIVE_TRADING.engine.cycle import CycleResult
-from LIVE_TRADING.engine.digest import fingerprint_text
+from LIVE_TRADING.engine.digest import canonical, fingerprint_text, stack_rows
 from LIVE_TRADING.engine.ledger import ClosedTrade
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunInference:
-    """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stands their fingerprint, per symbol."""
+    """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stand fingerprints of bars and features."""
 
     cycle_time_ns: int
+    bars: BarBatch
     features: FloatArray
 
     def to_record(self) -> dict[str, Any]:
         """Return what the journal keeps."""
-        return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": {"features": fingerprint_text(self.features)}}
+        bars = stack_rows([getattr(self.bars, name) for name in BAR_FIELDS], self.features.shape[1])
+        prints = {"bars": fingerprint_text(bars), "features": fingerprint_text(canonical(self.features))}
+        return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": prints}
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class EngineCore:
         else:
             pending = PendingCycle(end_ns, view, session, state.session_number, slot, n_bars)
             after = replace(after, pending=pending)
-            commands.append(RunInference(end_ns, view.features))
+            commands.append(RunInference(end_ns, bars, view.features))
         account = account_of(state.ledger, state.quotes, self._column, self.run.currency)
         risk, status = self._with.guardrails.evaluate(state.risk, account.equity, end_ns)
         if not self._warming_up(end_ns):

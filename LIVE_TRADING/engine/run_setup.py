@@ -213,9 +213,7 @@ def _load(
         for family in found.families
     }
     figures = (found.validation.ic, found.validation.n_effective, found.validation.rmse)
-    return _Artifacts(
-        found.horizons, found.families, hashes, figures, predictor, loader.snapshot(), found.until_ns
-    )
+    return _Artifacts(found.horizons, found.families, hashes, figures, predictor, loader.snapshot(), found.until_ns)
 
 
 def expressible_horizons(interval_ns: int) -> tuple[str, ...]:

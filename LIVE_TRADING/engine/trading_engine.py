@@ -11,8 +11,9 @@ from pathlib import Path
 from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.codec import record_from, to_json_value
-from LIVE_TRADING.common.events import RunStarted
-from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
+from LIVE_TRADING.common.events import CycleAborted, RunStarted
+from LIVE_TRADING.common.exceptions import ConfigurationError, ReconciliationError, StateError
+from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider
@@ -30,13 +31,13 @@ from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTi
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Where a restart goes on. `difference` names the first command that this code would not have given."""
+    """Where this process goes on; `pending_ns` is a cycle whose predictions a crash lost, `cut_bytes` a torn tail."""
 
     driver: Driver
     resume_ns: int
-    pending_ns: int | None
-    difference: str | None
-    cut_bytes: int
+    resumed: bool = False
+    pending_ns: int | None = None
+    cut_bytes: int = 0
 
 
 class TradingEngine:
@@ -90,6 +91,9 @@ class TradingEngine:
         self._provider = data_provider
         self._clock = clock or RealTimeClock()
         self._state_dir = state_dir
+        self._lock = FolderLock(state_dir) if state_dir is not None else None
+        if self._lock is not None:
+            self._lock.acquire()
         self._observers = tuple(observers)
         if run_root is None and predictor is None:
             warnings.warn(
@@ -148,13 +152,37 @@ class TradingEngine:
     async def run(self, max_cycles: int | None = None, on_cycle: Callable[[int], None] | None = None) -> None:
         """Trade until the data end, `max_cycles` decisions are taken, or `request_stop`."""
         recovered = self._recovered
+        if isinstance(self._clock, VirtualClock):
+            self._clock.advance_to(recovered.resume_ns)
+        if recovered.resumed:
+            await self._check_book()
+        if recovered.pending_ns is not None:
+            recovered.driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
         self._shell.on_cycle = on_cycle
         await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
 
+    async def _check_book(self) -> None:
+        """Refuse to go on where the venue's positions are not the ledger's."""
+        await self._broker.connect()
+        theirs = await self._broker.get_positions()
+        ours = {symbol: held.quantity for symbol, held in sorted(self.core.state.ledger.positions.items())}
+        different = [
+            f"{symbol}: ledger {ours.get(symbol, 0)}, venue {theirs.get(symbol, 0)}"
+            for symbol in sorted(ours.keys() | theirs.keys())
+            if ours.get(symbol, 0) != theirs.get(symbol, 0)
+        ]
+        if different:
+            raise ReconciliationError(
+                f"{self._state_dir}: the venue's book is not the ledger's ({'; '.join(different)}): "
+                "settle the difference at the venue or start a new --state-dir"
+            )
+
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal and give the folder back."""
         if self._recovered.driver.journal is not None:
             self._recovered.driver.journal.close()
+        if self._lock is not None:
+            self._lock.release()
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -164,14 +192,14 @@ class TradingEngine:
     def _open(self, plan: RunPlan, resume: bool) -> Recovered:
         core = plan.core()
         if self._state_dir is None:
-            return Recovered(Driver(core, None, self._observers), plan.feed_start_ns, None, None, 0)
+            return Recovered(Driver(core, None, self._observers), plan.feed_start_ns)
         if resume:
             return resume_run(self._state_dir, core, self._observers)
         checkpoints = Checkpoints(self._state_dir, plan.run.run_id, plan.assembly.market)
         checkpoints.write_arrays(core.state, 0)
         journal = Journal(self._state_dir)
         journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
-        return Recovered(Driver(core, journal, self._observers), plan.feed_start_ns, None, None, journal.cut_bytes)
+        return Recovered(Driver(core, journal, self._observers), plan.feed_start_ns)
 
     def _build_shell(self) -> LiveShell:
         runtime = self._config.engine
@@ -223,8 +251,12 @@ def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
 def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] = ()) -> Recovered:
     """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
 
-    Nothing is decided again: commands on file are facts. A first difference (new code) makes the start reduce_only. A
-    cycle that was waiting for predictions is aborted.
+    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted.
+
+    Raises
+    ------
+    StateError
+        No checkpoint can be read, or this code would have commanded something else than what is on file.
     """
     checkpoints = Checkpoints(state_dir, core.run.run_id, core.market_model)
     after_seq = 0
@@ -241,17 +273,11 @@ def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] 
     journal = Journal(state_dir)
     fed = feed_journal(core, read_journal(journal.path), after_seq=after_seq)
     last_seq = max(fed.last_seq, after_seq)
-    driver = Driver(core, journal, observers, next_seq=last_seq + 1)
     if fed.difference is not None:
         raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
-    pending = core.state.pending
-    return Recovered(
-        driver,
-        core.state.now_ns,
-        pending.cycle_time_ns if pending is not None else None,
-        None,
-        journal.cut_bytes,
-    )
+    driver = Driver(core, journal, observers, next_seq=last_seq + 1)
+    pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
+    return Recovered(driver, core.state.now_ns, True, pending_ns, journal.cut_bytes)
 
 
 def _check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
@@ -266,4 +292,3 @@ def _check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) 
             f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
             "give the same, or another --state-dir"
         )
-

@@ -94,7 +94,7 @@ def test_a_changed_price_is_named_with_cycle_stage_and_symbol(panel: BarPanel, s
     result, _ = replayed(copied)
     assert result.difference is not None
     assert result.difference.cycle_time_ns == changed_ns
-    assert result.difference.stage == "features"
+    assert result.difference.stage == "bars"
     assert result.difference.symbol == panel.symbols[column]
 
 
@@ -103,3 +103,10 @@ def test_a_stopped_run_goes_on_where_it_stopped(panel: BarPanel, start_ns: int, 
     assert whole.core.state.digest.cycles > 150
     part = run_shell(panel, CONFIG, start_ns=start_ns, state_dir=tmp_path, max_cycles=90)
     assert part.core.state.digest.cycles == 90
+    resumed = run_shell(panel, CONFIG, start_ns=start_ns, state_dir=tmp_path, max_cycles=60)
+    assert resumed.core.state.digest.cycles == 150
+    rest = run_shell(panel, CONFIG, start_ns=start_ns, state_dir=tmp_path)
+    assert rest.digests == whole.digests
+    result, digests = replayed(tmp_path)
+    assert result.difference is None
+    assert digests == whole.digests

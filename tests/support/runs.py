@@ -141,7 +141,8 @@ def run_shell(
     plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root)
     predictor = plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
     clock = VirtualClock(plan.feed_start_ns)
-    broker = PaperBroker(exchange_for(panel, plan.feed_start_ns, exchange), panel.sessions, clock)
+    venue_file = state_dir / "paper_venue.json" if state_dir is not None else None
+    broker = PaperBroker(exchange_for(panel, plan.feed_start_ns, exchange), panel.sessions, clock, venue_file)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         engine = TradingEngine(
