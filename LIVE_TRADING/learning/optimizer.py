@@ -7,7 +7,7 @@ import numpy as np
 from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
 from LIVE_TRADING.learning.bandit import BanditState, Exp3IXBandit
 from LIVE_TRADING.learning.config import LearningConfig
-from LIVE_TRADING.learning.draws import draw_uniform
+from LIVE_TRADING.learning.draws import draw_uniforms
 
 
 class EnsembleWeightOptimizer:
@@ -56,19 +56,20 @@ class EnsembleWeightOptimizer:
         expected = (self._log_p.size, len(symbols))
         if score.shape != expected or qualifies.shape != expected:
             raise ValueError(f"score {score.shape} and qualifies {qualifies.shape} should be {expected}")
-        if not np.isfinite(score[qualifies]).all():
+        masked = np.where(qualifies, score, -np.inf)
+        if not (np.isfinite(masked) | ~qualifies).all():
             raise ValueError("a horizon qualifies with a score that is not finite")
         row = np.full(len(symbols), -1, dtype=np.int16)
         probability = np.full(len(symbols), np.nan)
         open_columns = np.flatnonzero(qualifies.any(axis=0))
         if open_columns.size == 0:
             return row, probability
-        masked = np.where(qualifies[:, open_columns], score[:, open_columns], -np.inf)
+        masked = masked[:, open_columns]
         if self._off:
             row[open_columns] = masked.argmax(axis=0)
             probability[open_columns] = 1.0
             return row, probability
-        uniform = np.array([draw_uniform(self._seed, scheduled_time_ns, symbols[i]) for i in open_columns.tolist()])
+        uniform = draw_uniforms(self._seed, scheduled_time_ns, [symbols[column] for column in open_columns.tolist()])
         row[open_columns], probability[open_columns] = self._draw(masked, uniform)
         return row, probability
 

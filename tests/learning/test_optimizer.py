@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import chisquare
 
 from LIVE_TRADING.learning import BanditState, EnsembleWeightOptimizer, Exp3IXBandit, LearningConfig
-from LIVE_TRADING.learning.draws import draw_uniform
+from LIVE_TRADING.learning.draws import draw_uniforms
 
 # covers: P20
 
@@ -59,11 +59,11 @@ def test_draws_come_as_often_as_their_probability_says(losses):
 
 
 def test_uniform_numbers_are_uniform_and_pinned():
-    values = np.array([draw_uniform(7, T0 + t, symbol) for t in range(500) for symbol in names(10)])
+    values = np.concatenate([draw_uniforms(7, T0 + t, names(10)) for t in range(500)])
     assert ((values >= 0) & (values < 1)).all()
     assert chisquare(np.histogram(values, bins=20, range=(0, 1))[0]).pvalue > 0.01
     # SHA-256 of "horizon-draw/1|7|1700000000000000000|AAPL": a change of it would change every recorded decision
-    assert draw_uniform(7, T0, "AAPL") == PINNED
+    assert draw_uniforms(7, T0, ("MSFT", "AAPL"))[1] == PINNED
 
 
 def test_the_best_score_is_taken_when_learning_is_off():
@@ -131,7 +131,7 @@ def test_seed_and_time_change_the_draws():
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_draws_do_not_depend_on_the_hash_seed(hash_seed):
-    code = f"from LIVE_TRADING.learning.draws import draw_uniform; print(repr(draw_uniform(7, {T0}, 'AAPL')))"
+    code = f"from LIVE_TRADING.learning.draws import draw_uniforms; print(draw_uniforms(7, {T0}, ['AAPL'])[0])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
