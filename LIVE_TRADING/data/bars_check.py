@@ -38,8 +38,7 @@ def check_rows(columns: BarColumns, problems: Problems) -> CheckedRows:
 def infer_interval(steps: CheckedRows, asked_minutes: int | None, problems: Problems) -> int:
     """Return the bar interval, ns; 0, and a problem noted, if the steps in time do not show one.
 
-    The interval is the smallest step between two bars of a symbol, if it is also the commonest and all steps are
-    multiples of it.
+    The interval is the commonest step between two bars of a symbol, if all steps are multiples of it.
     """
     asked_ns = 0 if asked_minutes is None else asked_minutes * NS_PER_MINUTE
     if not len(steps.step_ns):
@@ -47,19 +46,21 @@ def infer_interval(steps: CheckedRows, asked_minutes: int | None, problems: Prob
             problems.add("timestamp", "no symbol has two bars to infer the interval from", "Give interval_minutes")
         return asked_ns
     lengths, counts = np.unique(steps.step_ns, return_counts=True)
-    commonest, smallest = int(lengths[np.argmax(counts)]), int(lengths[0])
-    odd = steps.step_row[steps.step_ns % commonest != 0]
-    inferred = commonest if commonest == smallest and not len(odd) and commonest % NS_PER_S == 0 else 0
+    commonest = int(lengths[np.argmax(counts)])
+    odd = (steps.step_ns % commonest != 0) | (commonest % NS_PER_S != 0)
+    inferred = 0 if odd.any() else commonest
     if asked_ns and inferred not in (0, asked_ns) and len(steps.step_ns) >= _TELLING_STEPS:
         problems.add("timestamp", f"bars of {_minutes(inferred)}, not of {_minutes(asked_ns)}", "Give their interval")
     if asked_ns or inferred:
         return asked_ns or inferred
-    what = (
-        f"no one interval: the commonest step is {_minutes(commonest)}, the smallest {_minutes(smallest)}; other steps"
+    step_of = dict(zip(steps.step_row[odd].tolist(), steps.step_ns[odd].tolist(), strict=True))
+    problems.add_rows(
+        "timestamp",
+        f"no one interval: most bars are {_minutes(commonest)} apart, but not all a multiple of that",
+        steps.step_row[odd],
+        lambda row: f"{_minutes(step_of[row])} after the bar before",
+        "Keep bars of one interval, or give interval_minutes",
     )
-    remedy = "Keep bars of one interval, or give interval_minutes"
-    rows = odd if len(odd) else steps.step_row[steps.step_ns != commonest]
-    problems.add_rows("timestamp", what, rows, lambda row: "a step that does not fit", remedy)
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import BAR_FIELDS, BoolArray, FloatArray, IntArray, Session
 from LIVE_TRADING.common.units import NS_PER_DAY, NS_PER_MINUTE, NS_PER_S, iso_utc
 from LIVE_TRADING.data.calendars import ALWAYS_OPEN, SessionTable, parse_date, session_table
@@ -64,10 +65,12 @@ def read_bars(
         The file cannot be used; one message lists every kind of problem with file, column, row, symbol, time, value
         and remedy.
     ConfigurationError
-        The calendar or a date is not usable.
+        The interval, the calendar or a date is not usable.
     """
     from LIVE_TRADING.data import bars_check, bars_table  # here, because pyarrow takes a while to import
 
+    if interval_minutes is not None and interval_minutes < 1:
+        raise ConfigurationError(f"interval_minutes {interval_minutes}: give at least 1, or nothing to infer it")
     path = Path(path)
     problems = Problems(str(path))
     columns = bars_table.read_columns(path, symbols, problems)

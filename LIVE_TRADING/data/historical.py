@@ -10,7 +10,7 @@ import numpy as np
 
 from LIVE_TRADING.common.clock import Clock, SimulatedClock
 from LIVE_TRADING.common.exceptions import DataProviderError
-from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, BoolArray, IntArray
+from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, BoolArray, FloatArray, IntArray
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.calendars import SessionTable
 from LIVE_TRADING.data.interface import FeedItem, Quote, SymbolBars
@@ -121,20 +121,24 @@ class HistoricalDataProvider:
             yield item
 
     async def get_quote(self, symbol: str) -> Quote:
-        """Return bid and ask of the newest bar that has arrived by now.
+        """Return the newest bid and ask that have arrived by now, and the newest close (NaN if there is none yet).
 
         Raises
         ------
         DataProviderError
             Unknown symbol, or nothing of it has arrived yet.
         """
-        column, rows = self._arrived(symbol)
-        if not len(rows):
-            raise DataProviderError(f"{symbol}: no bar has arrived by {iso_utc(self._clock.now_ns())}")
-        row = rows[-1]
         panel = self._panel
-        bid, ask, close = (float(values[row, column]) for values in (panel.bid, panel.ask, panel.close))
-        return Quote(symbol, bid, ask, close, int(panel.bar_end_ns[row]), panel.quotes_estimated)
+        column, traded = self._arrived(symbol, panel.close)
+        _, bid_rows = self._arrived(symbol, panel.bid)
+        _, ask_rows = self._arrived(symbol, panel.ask)
+        newest = [int(rows[-1]) for rows in (traded, bid_rows, ask_rows) if len(rows)]
+        if not newest:
+            raise DataProviderError(f"{symbol}: no bar has arrived by {iso_utc(self._clock.now_ns())}")
+        row = max(newest)
+        bid, ask = float(panel.bid[row, column]), float(panel.ask[row, column])
+        last = float(panel.close[traded[-1], column]) if len(traded) else float("nan")
+        return Quote(symbol, bid, ask, last, int(panel.bar_end_ns[row]), panel.quotes_estimated)
 
     async def get_historical(self, symbol: str, n_bars: int) -> SymbolBars:
         """Return the newest `n_bars` bars that have arrived by now; missing bars are left out.
@@ -146,9 +150,9 @@ class HistoricalDataProvider:
         """
         if n_bars < 1:
             raise DataProviderError(f"{symbol}: {n_bars} bars asked for; ask for at least 1")
-        column, rows = self._arrived(symbol)
-        rows = rows[-n_bars:]
         panel = self._panel
+        column, rows = self._arrived(symbol, panel.close)
+        rows = rows[-n_bars:]
         columns = (getattr(panel, name)[rows, column] for name in ("open", "high", "low", "close", "volume"))
         return SymbolBars(symbol, panel.interval_ns, panel.bar_end_ns[rows], *columns)
 
@@ -162,8 +166,8 @@ class HistoricalDataProvider:
         DataProviderError
             Unknown symbol.
         """
-        column, rows = self._arrived(symbol)
         panel = self._panel
+        column, rows = self._arrived(symbol, panel.close)
         closed = self.sessions.last_before(self._clock.now_ns())
         if closed is None:
             return float("nan")
@@ -174,16 +178,16 @@ class HistoricalDataProvider:
             return float("nan")
         return float(np.add.reduceat(value_usd, first_rows)[-ADV_SESSIONS:].mean())
 
-    def _arrived(self, symbol: str) -> tuple[int, IntArray]:
-        """Return the column of a symbol and the rows of its bars that have arrived by now."""
+    def _arrived(self, symbol: str, values: FloatArray) -> tuple[int, IntArray]:
+        """Return the column of a symbol and the rows where its `values` (T, N) are known and have arrived by now."""
         column = self._panel.column_of(symbol)
         now_ns = self._clock.now_ns()
         known = int(np.searchsorted(self._panel.bar_end_ns, now_ns, side="right"))
-        has_bar: BoolArray = ~np.isnan(self._panel.close[:known, column])
+        there: BoolArray = ~np.isnan(values[:known, column])
         for item in self._late:
             if item.column == column and item.row < known and item.arrival_ns > now_ns:
-                has_bar[item.row] = False
-        return column, np.flatnonzero(has_bar)
+                there[item.row] = False
+        return column, np.flatnonzero(there)
 
     def _hand_out(self, item: FeedItem) -> FeedItem:
         self._own_clock.advance_to(item.arrival_ns)
