@@ -15,7 +15,8 @@ from LIVE_TRADING.common.types import BarBatch, BoolArray, FloatArray, IntArray
 class Arrival:
     """Bars of N symbols at one bar end, contiguous copies (N,).
 
-    A bar counts as missing unless all four prices are finite and positive: then the symbol's recursions hold.
+    A bar counts as missing unless all four prices are finite and the low is positive: then all of it is NaN, and the
+    symbol's recursions hold.
     """
 
     open: FloatArray
@@ -24,20 +25,22 @@ class Arrival:
     close: FloatArray
     volume: FloatArray
     has_bar: BoolArray
-    complete: bool  # every symbol has a bar
+    missing: BoolArray | None  # its opposite; None: every symbol has a bar
     before: IntArray  # bars of each symbol so far
     count: IntArray  # the same with this one
 
     def hold(self, new: npt.NDArray[Any], old: npt.NDArray[Any]) -> None:
         """Give symbols without a bar their old values back, in place; arrays (..., N)."""
-        if not self.complete:
-            np.copyto(new, old, where=~self.has_bar)
+        if self.missing is not None:
+            np.copyto(new, old, where=self.missing)
 
 
 def arrival(bars: BarBatch, before: IntArray) -> Arrival:
     """Return the bars of one bar end beside the number of bars (N,) that each symbol had before."""
-    prices = np.array([bars.open, bars.high, bars.low, bars.close], dtype=np.float64)
-    has_bar = (prices[2] > 0.0) & (np.add.reduce(prices) < np.inf)
-    volume = np.ascontiguousarray(bars.volume, dtype=np.float64)
-    complete = bool(has_bar.all())
-    return Arrival(prices[0], prices[1], prices[2], prices[3], volume, has_bar, complete, before, before + has_bar)
+    values = np.array([bars.open, bars.high, bars.low, bars.close, bars.volume], dtype=np.float64)
+    has_bar = (values[2] > 0.0) & (np.add.reduce(values[:4]) < np.inf)
+    missing = None if has_bar.all() else ~has_bar
+    if missing is not None:
+        np.copyto(values, np.nan, where=missing)
+    open_, high, low, close, volume = values
+    return Arrival(open_, high, low, close, volume, has_bar, missing, before, before + has_bar)

@@ -110,8 +110,8 @@ class FeatureBuilder:
     """
 
     def __init__(self, config: FeatureConfig, n_symbols: int, bars_per_session: int) -> None:
+        self.n_symbols = n_symbols
         self._config = config
-        self._n_symbols = n_symbols
         self._indicators = Indicators(config.indicators, n_symbols)
         level_span = config.volume_level_sessions * bars_per_session
         self._volume = VolumeLevel(level_span, config.volume_trend_span, config.volume_clip)
@@ -120,14 +120,14 @@ class FeatureBuilder:
         self._volatility_span = np.array(volatilities, dtype=float)[:, None]
         needs = _bars_needed(config, self._indicators)
         self._row = {name: row for row, name in enumerate(needs)}
-        self._need = np.array(list(needs.values()))[:, None]
+        self._need = np.array(list(needs.values()))[:, None]  # order: of the names
         self._most_needed = int(self._need.max())
         self._ranked = [self._row[name] for name in _ranked_names(config)]
         self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in _ranked_names(config)))
 
     def initial(self) -> FeatureState:
         """Return the memory before the first bar."""
-        n = self._n_symbols
+        n = self.n_symbols
         return FeatureState(
             self._indicators.initial(), initial_session(n), self._volume.initial(n), self._sums.initial()
         )
@@ -152,10 +152,10 @@ class FeatureBuilder:
             session = open_session(session, last_close, state.sums.totals[0])
         session, reference = advance_session(session, last_close, now)
         returns, log_volume = self._logarithms(now, reference)
-        volume, surprise, relative = self._volume.advance(state.volume, log_volume, now)
+        volume, surprise, relative = self._volume.advance(state.volume, log_volume)
         sums, windows = self._sums.advance(state.sums, np.array([returns, returns * returns, relative]), now)
         indicators, raw = self._indicators.advance(state.indicators, now)
-        out = np.empty((len(self.names), self._n_symbols))
+        out = np.empty((len(self.names), self.n_symbols))
         self._write_returns(out, returns, windows, session, sums.totals[0])
         self._write_indicators(out, raw, now)
         self._write_volatility(out, windows)
@@ -169,7 +169,7 @@ class FeatureBuilder:
 
     def _logarithms(self, now: Arrival, reference: FloatArray) -> FloatArray:
         """Return the bar's returns and log volume, (2, N); one contiguous call, so that every symbol takes one path."""
-        ratios = np.empty((2, self._n_symbols))
+        ratios = np.empty((2, self.n_symbols))
         np.divide(now.close, reference, out=ratios[0])
         ratios[1] = safe_volume(now.volume)
         return np.log(ratios, out=ratios)
@@ -222,18 +222,14 @@ class FeatureBuilder:
 
     def _blank(self, out: FloatArray, now: Arrival) -> None:
         """Write NaN where a symbol has no bar, or fewer than a feature needs."""
-        seen = now.count if now.complete else now.count * now.has_bar
-        if seen.min(initial=0) < self._most_needed:
-            np.copyto(out, np.nan, where=seen < self._need)
+        if now.missing is not None:
+            out[:, np.flatnonzero(now.missing)] = np.nan
+        if now.count.min() < self._most_needed:
+            np.copyto(out, np.nan, where=now.count < self._need)
 
 
 class Bars(Protocol):
     """Bars on a grid of bar ends, as a panel of recorded bars is."""
-
-    @property
-    def session_index(self) -> IntArray:
-        """Return the session (T,) of each row."""
-        ...
 
     @property
     def slot(self) -> IntArray:
@@ -251,19 +247,17 @@ class Bars(Protocol):
         ...
 
 
-def compute_all(builder: FeatureBuilder, bars: Bars, state: FeatureState | None = None) -> FloatArray:
-    """Return the features (T, F, N) of all rows of a grid: `advance` row by row, from `state` or from nothing."""
-    memory = builder.initial() if state is None else state.copy()
-    features: list[FloatArray] = []
+def compute_all(builder: FeatureBuilder, bars: Bars) -> FloatArray:
+    """Return the features (T, F, N) of all rows of a grid: `advance` row by row, from nothing."""
+    memory = builder.initial()
+    features = np.empty((len(bars), len(builder.names), builder.n_symbols))
+    open_ns = None
     for row in range(len(bars)):
-        session = bars.session(row)
-        batch = bars.batch(row)
-        first = row == 0 or bars.session_index[row] != bars.session_index[row - 1]
-        memory, values = builder.advance(
-            memory, batch, int(bars.slot[row]), session.n_bars(batch.interval_ns), bool(first)
-        )
-        features.append(values)
-    return np.stack(features)
+        session, batch = bars.session(row), bars.batch(row)
+        first, open_ns = session.open_ns != open_ns, session.open_ns
+        n_bars = session.n_bars(batch.interval_ns)
+        memory, features[row] = builder.advance(memory, batch, int(bars.slot[row]), n_bars, first)
+    return features
 
 
 def _bars_needed(config: FeatureConfig, indicators: Indicators) -> dict[str, int]:

@@ -55,9 +55,9 @@ class Indicators:
     ATR                   of TR = max(high, last close) − min(low, last close), from the second bar on
     Bollinger             mean and population sd of the last W closes
 
-    Recursions run on across sessions; a missing bar holds them. The operations and their order are TA-Lib's, so that
-    the recursive ones agree to the last bit even where a difference is near zero. The moments are not: TA-Lib subtracts
-    running sums of squares, which loses half the digits; here they are sums of differences from the newest close.
+    Recursions run on across sessions; a missing bar holds them. The recursions are TA-Lib's operations in TA-Lib's
+    order, so that they agree even where a difference is near zero. The moments are not: TA-Lib subtracts running sums
+    of squares, which loses half the digits; here they are sums of differences from the newest close.
     """
 
     def __init__(self, config: IndicatorConfig, n_symbols: int) -> None:
@@ -74,6 +74,7 @@ class Indicators:
             [config.rsi_period + 1, macd_bars, macd_bars, macd_bars, config.atr_period + 1]
             + [config.bollinger_period] * 2
         )  # bars until each of INDICATORS has a value
+        self._longest = int(self.warm_up.max())
 
     def initial(self) -> IndicatorState:
         """Return the memory before the first bar."""
@@ -95,7 +96,7 @@ class Indicators:
         is over, and where it has no bar, values are finite or NaN but mean nothing: see `ready`.
         """
         values = np.empty((len(INDICATORS), self._n_symbols))
-        young = bool(bars.count.min(initial=0) <= self.warm_up.max())
+        young = bool(bars.count.min() <= self._longest)
         wilder = self._wilder(state, bars, young)
         ema = self._averages(state, bars, young)
         _relative_strength(wilder, values[_RSI])

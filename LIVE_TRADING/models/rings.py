@@ -17,7 +17,7 @@ class RingState(ArrayRecord):
     """Running totals of Q quantities, now and after each of a symbol's last bars."""
 
     totals: FloatArray  # (Q, N)
-    ring: FloatArray  # (Q, slots, N): totals after bar number n in slot n mod slots, at least one of them spare
+    ring: FloatArray  # (Q, slots, N): totals after n bars in slot n mod slots, two spare
 
 
 class WindowSums:
@@ -27,12 +27,13 @@ class WindowSums:
     stretch has no variance, whatever came before. Totals only grow by what is added (returns, squared returns, log
     volume against a level); after 25 years of 5-minute bars a window of an hour still has 10 digits.
 
-    `spans[q]` lists the spans of quantity q. The slot written is outside every window of the record before.
+    `spans[q]` lists the spans of quantity q. The slot written is outside every window of the record before, and one
+    written by a step whose result was dropped is outside every window of the step that replaces it.
     """
 
     def __init__(self, spans: Sequence[Sequence[int]], n_symbols: int) -> None:
         longest = max(span for of_quantity in spans for span in of_quantity)
-        self._n_slots = 1 << longest.bit_length()  # a power of two above the longest span
+        self._n_slots = 1 << (longest + 1).bit_length()  # a power of two, at least two above the longest span
         self._n_symbols = n_symbols
         self._shape = (len(spans), self._n_slots, n_symbols)
         columns = np.arange(n_symbols)

@@ -8,9 +8,9 @@ import numpy as np
 
 from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.arrivals import Arrival
 
-_LEAST, _MOST = 1e-300, 1e300  # stand for zero and infinity under the logarithm; the clip does the rest
+_LEAST = 1e-300  # stands for zero under the logarithm; the clip does the rest
+_LOG_TRADED = -690.0  # just above the logarithm of that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +27,9 @@ class VolumeLevel:
     """surprise u = clip(log V − level, ±clip), level before this bar; then level += a·u, trend += b·(u − trend).
 
     a = max(2/(span + 1), 1/n): the plain mean of the first bars, then an EWMA, so that no start value lingers. The
-    trend starts at 0, the mean of a surprise. Zero volume is the lowest surprise, −clip. Unknown volume (NaN) and the
-    very first one give NaN and leave the memory as it is. Scale-free: shares, coins or dollars give the same numbers.
+    trend starts at 0, the mean of a surprise. Zero volume is the lowest surprise, −clip. Unknown volume (NaN or
+    infinite) and the very first one give NaN and leave the memory as it is. Scale-free: shares, coins or dollars give
+    the same numbers.
     """
 
     def __init__(self, level_span: float, trend_span: int, clip: float) -> None:
@@ -41,12 +42,11 @@ class VolumeLevel:
         zeros = np.zeros(n_symbols)
         return VolumeState(np.full(n_symbols, np.nan), zeros, zeros, zeros)
 
-    def advance(
-        self, state: VolumeState, log_volume: FloatArray, bars: Arrival
-    ) -> tuple[VolumeState, FloatArray, FloatArray]:
+    def advance(self, state: VolumeState, log_volume: FloatArray) -> tuple[VolumeState, FloatArray, FloatArray]:
         """Return the memory, the surprise (N,), NaN where unknown, and the clipped log volume (N,) against the anchor.
 
-        The last is the level where the volume is unknown, so that sums of it can run on.
+        `log_volume` (N,) is NaN where a symbol has no bar. The clipped log volume is the level where volume is unknown,
+        so that sums of it can run on.
         """
         surprise = log_volume - state.anchor
         surprise -= state.level
@@ -65,7 +65,7 @@ class VolumeLevel:
         trend += state.trend
         if not some_unknown:
             return VolumeState(state.anchor, level, trend, n_known), surprise, relative
-        first = np.isnan(state.anchor) & bars.has_bar & (bars.volume > 0.0)
+        first = np.isnan(state.anchor) & (log_volume > _LOG_TRADED)
         anchor = np.where(first, log_volume, state.anchor)
         np.copyto(trend, state.trend, where=unknown)
         np.copyto(n_known, state.n_known + first, where=unknown)
@@ -73,6 +73,7 @@ class VolumeLevel:
 
 
 def safe_volume(volume: FloatArray) -> FloatArray:
-    """Return volume with zero (and less) and infinity moved to where a logarithm is finite; NaN stays NaN."""
-    safe: FloatArray = np.minimum(np.maximum(volume, _LEAST), _MOST)
+    """Return volume as a logarithm can take it: zero as the least positive, infinite as unknown, NaN as it is."""
+    safe: FloatArray = np.maximum(volume, _LEAST)
+    safe[safe == np.inf] = np.nan
     return safe

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
-from LIVE_TRADING.common.ranks import average_ranks
+from LIVE_TRADING.common.ranks import average_ranks, centred_ranks
 
 
 def scipy_ranks(row):
@@ -61,3 +61,13 @@ def test_strided_input_ranks_like_its_copy():
 def test_permuting_a_row_permutes_its_ranks(order):
     row = np.array([2.0, 2.0, np.nan, 1.0, 5.0, 5.0, 5.0, -1.0, 0.0])
     np.testing.assert_array_equal(average_ranks(row[list(order)]), average_ranks(row)[list(order)])
+
+
+@given(hnp.arrays(np.float64, (3, 7), elements=st.sampled_from([0.0, 1.0, 2.0, np.nan, np.inf])))
+def test_centred_ranks_lie_symmetrically_within_a_half(values):
+    got = centred_ranks(values)
+    known = (~np.isnan(values)).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(got, (average_ranks(values) - 0.5) / np.maximum(known, 1) - 0.5, rtol=0, atol=1e-15)
+    assert (np.abs(got[~np.isnan(got)]) < 0.5).all()
+    finite = np.where(np.isinf(values), 9.0, values)
+    np.testing.assert_allclose(centred_ranks(-finite), -centred_ranks(finite), rtol=0, atol=1e-15)
