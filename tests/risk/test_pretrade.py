@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import LIVE_TRADING.risk
 from LIVE_TRADING.common.types import Instrument, Leg, Order, Rejection, Side
 from LIVE_TRADING.risk import PreTradeRules, RiskConfig, RiskContext, TradingState
+from LIVE_TRADING.risk import rules as rules_package
 from LIVE_TRADING.risk.rules import rule_names
 
 # covers: A1, A2, A6, A10, P15, P22
@@ -234,6 +235,31 @@ def test_every_rule_is_listed_by_default_and_listens_to_its_name():
     built = PreTradeRules(RiskConfig()).rules
     assert [rule.rule_id for rule in built] == list(RiskConfig().rules)
     assert all(dataclasses.is_dataclass(rule) and rule.__dataclass_params__.frozen for rule in built)
+
+
+def test_a_rule_is_added_by_one_file_and_its_name(monkeypatch, tmp_path, order, context):
+    (tmp_path / "no_round_lots.py").write_text(
+        """
+from LIVE_TRADING.risk.context import refusal
+
+class NoRoundLots:
+    rule_id = "no_round_lots"
+
+    def __init__(self, lot):
+        self.lot = lot
+
+    def check(self, order, context):
+        return None if order.quantity % self.lot else refusal(order, self.rule_id, f"a multiple of {self.lot}")
+
+def build(config):
+    return NoRoundLots(int(config.rule_options["no_round_lots"]["lot"]))
+"""
+    )
+    monkeypatch.setattr(rules_package, "__path__", [*rules_package.__path__, str(tmp_path)])
+    names = (*RiskConfig().rules, "no_round_lots")
+    rules = PreTradeRules(RiskConfig(rules=names, rule_options={"no_round_lots": {"lot": 5}}))
+    assert verdict(order(quantity=10), context(), rules) == "no_round_lots"
+    assert verdict(order(quantity=9), context(), rules) is None
 
 
 def test_no_cooldown_leaves_the_rule_out(order, context):
