@@ -19,11 +19,16 @@ from LIVE_TRADING.common.types import (
     BoolArray,
     CodeArray,
     FloatArray,
-    IntArray,
 )
 
 SCORE_UNIT_MINUTES = 5.0  # scores are per √(5 minutes)
 _SMALLEST = float(np.nextafter(0.0, 1.0))
+
+# Plain integers: numpy takes several times longer over an enum member.
+_ENTRY, _BELOW_COST, _PAST_SESSION_END = int(Reason.ENTRY), int(Reason.BELOW_COST), int(Reason.PAST_SESSION_END)
+_NO_VIEW, _COST_UNKNOWN = int(Reason.NO_VIEW), int(Reason.COST_UNKNOWN)
+_SESSION_CLOSING, _STALE_PREDICTIONS = int(Reason.SESSION_CLOSING), int(Reason.STALE_PREDICTIONS)
+_LONG, _SHORT = np.int16(1), np.int16(-1)
 
 _ACTION_OF = np.full(max(Reason) + 1, Action.NONE, dtype=np.int16)
 _ACTION_OF[Reason.ENTRY] = Action.ENTER
@@ -106,18 +111,17 @@ class HorizonArbiter:
         net = np.abs(blend.alpha_bps) - cost_bps
         pays = net >= self._reserve_bps
         view = ScoredView(blend.alpha_bps, cost_bps, net, net * self._per_root, pays & self._open_rows(moment))
-        n_symbols = cost_bps.size
-        horizon = np.full(n_symbols, -1, dtype=np.int16)
-        side = np.zeros(n_symbols, dtype=np.int16)
-        chosen_net = np.full(n_symbols, np.nan)
-        probability = np.full(n_symbols, np.nan)
+        horizon = np.full(cost_bps.size, -1, dtype=np.int16)
+        side = np.zeros(cost_bps.size, dtype=np.int16)
+        chosen_net = np.full(cost_bps.size, np.nan)
+        probability = np.full(cost_bps.size, np.nan)
         reason = _flat_reasons(view, pays, moment)
-        entering = np.flatnonzero(view.qualifies.any(axis=0) & (held.side == 0))
+        entering = (np.logical_or.reduce(view.qualifies, axis=0) & (held.side == 0)).nonzero()[0]
         if entering.size:
-            entry = _draw(selector, view, entering, moment, symbols)
-            horizon[entering], probability[entering], side[entering], chosen_net[entering] = entry
-            reason[entering] = Reason.ENTRY
-        positions = np.flatnonzero(held.side)
+            entry = _draw(selector, view.columns(entering), moment, tuple([symbols[i] for i in entering.tolist()]))
+            horizon[entering], side[entering], chosen_net[entering], probability[entering] = entry
+            reason[entering] = _ENTRY
+        positions = held.side.nonzero()[0]
         if positions.size:
             book = HeldBook(held.side[positions], held.horizon[positions], held.elapsed[positions])
             barrier = self._barrier(held.side, p_peak, p_valley)[positions]
@@ -159,27 +163,25 @@ class HorizonArbiter:
 def _flat_reasons(view: ScoredView, pays: BoolArray, moment: CycleMoment) -> CodeArray:
     """Return why a flat symbol is not entered; written last to first."""
     if moment.stale_predictions:
-        barred = Reason.STALE_PREDICTIONS
+        barred = _STALE_PREDICTIONS
     elif moment.closing:
-        barred = Reason.SESSION_CLOSING
+        barred = _SESSION_CLOSING
     else:
-        barred = Reason.PAST_SESSION_END
-    reason = np.full(view.cost_bps.size, Reason.BELOW_COST, dtype=np.int16)
-    reason[pays.any(axis=0)] = barred
-    reason[np.isnan(view.cost_bps)] = Reason.COST_UNKNOWN
-    reason[np.isnan(view.alpha_bps).all(axis=0)] = Reason.NO_VIEW
+        barred = _PAST_SESSION_END
+    reason = np.full(view.cost_bps.size, _BELOW_COST, dtype=np.int16)
+    reason[np.logical_or.reduce(pays, axis=0)] = barred
+    reason[np.isnan(view.cost_bps)] = _COST_UNKNOWN
+    reason[np.logical_and.reduce(np.isnan(view.alpha_bps), axis=0)] = _NO_VIEW
     return reason
 
 
 def _draw(
-    selector: EntrySelector, view: ScoredView, entering: IntArray, moment: CycleMoment, symbols: tuple[str, ...]
-) -> tuple[CodeArray, FloatArray, CodeArray, FloatArray]:
-    """Let the selector draw; return horizon, probability, side and net of the K entries."""
-    names = tuple([symbols[i] for i in entering.tolist()])
-    qualifies = view.qualifies[:, entering]
-    row, probability = selector.select(view.score[:, entering], qualifies, moment.scheduled_time_ns, names)
-    count = np.arange(entering.size)
-    if row.min() < 0 or not qualifies[row, count].all():
+    selector: EntrySelector, view: ScoredView, moment: CycleMoment, names: tuple[str, ...]
+) -> tuple[CodeArray, CodeArray, FloatArray, FloatArray]:
+    """Let the selector draw; return horizon, side, net and probability of the K entries that `view` holds."""
+    row, probability = selector.select(view.score, view.qualifies, moment.scheduled_time_ns, names)
+    column = np.arange(row.size)
+    if row.min() < 0 or not view.qualifies[row, column].all():
         raise ValueError("the selector drew a horizon that does not qualify")
-    side = np.where(view.alpha_bps[row, entering] > 0.0, np.int16(1), np.int16(-1))
-    return row, probability, side, view.net_bps[row, entering]
+    side = np.where(view.alpha_bps[row, column] > 0.0, _LONG, _SHORT)
+    return row, side, view.net_bps[row, column], probability

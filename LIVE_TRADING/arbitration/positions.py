@@ -11,7 +11,11 @@ from LIVE_TRADING.arbitration.config import ArbitrationConfig
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray, IntArray
 
-_EXITS = (Reason.EXIT_ELAPSED, Reason.EXIT_REVERSED, Reason.EXIT_SESSION_END, Reason.EXIT_BARRIER)
+# Plain integers: numpy takes several times longer over an enum member.
+_HOLD, _EXTEND, _REVERSE = int(Reason.HOLD), int(Reason.EXTEND), int(Reason.REVERSE)
+_EXIT_ELAPSED, _EXIT_REVERSED = int(Reason.EXIT_ELAPSED), int(Reason.EXIT_REVERSED)
+_EXIT_SESSION_END, _EXIT_BARRIER = int(Reason.EXIT_SESSION_END), int(Reason.EXIT_BARRIER)
+_EXITS = (_EXIT_ELAPSED, _EXIT_REVERSED, _EXIT_SESSION_END, _EXIT_BARRIER)
 _IS_EXIT = np.isin(np.arange(max(Reason) + 1), _EXITS)
 
 
@@ -28,11 +32,11 @@ class ScoredView:
     def columns(self, index: IntArray) -> ScoredView:
         """Return the view of some symbols."""
         return ScoredView(
-            self.alpha_bps[:, index],
-            self.cost_bps[index],
-            self.net_bps[:, index],
-            self.score[:, index],
-            self.qualifies[:, index],
+            self.alpha_bps.take(index, axis=1),
+            self.cost_bps.take(index),
+            self.net_bps.take(index, axis=1),
+            self.score.take(index, axis=1),
+            self.qualifies.take(index, axis=1),
         )
 
 
@@ -61,7 +65,9 @@ class PositionReview:
     """
 
     def __init__(self, config: ArbitrationConfig, per_root: FloatArray, daily: BoolArray) -> None:
-        self._config = config
+        self._switch_ratio = config.switch_ratio
+        self._switch_margin_bps = config.switch_margin_bps
+        self._exit_bps = config.exit_bps
         # One row more, so that row -1, a horizon that is not known, reads "no score" and "intraday".
         self._per_root = np.append(per_root, np.nan)
         self._intraday = np.append(~daily, True)
@@ -71,36 +77,37 @@ class PositionReview:
 
         `barrier` (K,) says where the barrier against the position is likely.
         """
-        count = np.arange(held.side.size)
-        forecast = held.side * view.alpha_bps[held.horizon, count]
+        column = np.arange(held.side.size)
+        signed = held.side * view.alpha_bps
+        forecast = signed[held.horizon, column]
         forecast[held.horizon < 0] = np.nan
-        best = np.where(view.qualifies, view.score, -np.inf)
-        best_row = best.argmax(axis=0)
+        best_row = np.where(view.qualifies, view.score, -np.inf).argmax(axis=0)
         held_score = np.fmax(forecast * self._per_root[held.horizon], 0.0)
-        bar = self._config.switch_ratio * held_score + self._config.switch_margin_bps
-        switch = best[best_row, count] > bar
-        agrees = held.side * view.alpha_bps[best_row, count] > 0.0
+        switch = view.score[best_row, column] > self._switch_ratio * held_score + self._switch_margin_bps
+        switch &= view.qualifies[best_row, column]
+        agrees = signed[best_row, column] > 0.0
         reverse = switch & ~agrees
         reason = self._reasons(forecast, held, closing, barrier, switch & agrees)
-        reason[reverse] = Reason.REVERSE
+        reason[reverse] = _REVERSE
         row = np.where(switch, best_row, held.horizon)
         side = np.where(reverse, -held.side, held.side)
-        net = side * view.alpha_bps[row, count] - view.cost_bps
+        net = side * view.alpha_bps[row, column] - view.cost_bps
         net[row < 0] = np.nan
         leaves = _IS_EXIT[reason]
-        return Choice(
-            np.where(leaves, -1, row).astype(np.int16), np.where(leaves, 0, side).astype(np.int16), net, reason
-        )
+        row[leaves] = -1
+        side[leaves] = 0
+        return Choice(row.astype(np.int16), side, net, reason)
 
     def _reasons(
         self, forecast: FloatArray, held: HeldBook, closing: bool, barrier: BoolArray, extend: BoolArray
     ) -> CodeArray:
         """Return HOLD, EXTEND or the first exit that applies; written last to first."""
-        reason = np.full(forecast.size, Reason.HOLD, dtype=np.int16)
-        reason[extend] = Reason.EXTEND
-        reason[barrier] = Reason.EXIT_BARRIER
+        reason = np.full(forecast.size, _HOLD, dtype=np.int16)
+        reason[extend] = _EXTEND
+        reason[barrier] = _EXIT_BARRIER
         if closing:
-            reason[self._intraday[held.horizon]] = Reason.EXIT_SESSION_END
-        reason[(forecast < -self._config.exit_bps) & ~extend] = Reason.EXIT_REVERSED
-        reason[held.elapsed & ~(forecast > 0.0) & ~extend] = Reason.EXIT_ELAPSED
+            reason[self._intraday[held.horizon]] = _EXIT_SESSION_END
+        stays = ~extend
+        reason[(forecast < -self._exit_bps) & stays] = _EXIT_REVERSED
+        reason[held.elapsed & ~(forecast > 0.0) & stays] = _EXIT_ELAPSED
         return reason

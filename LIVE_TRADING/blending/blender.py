@@ -12,6 +12,9 @@ from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import AllPredictions, BlendResult, BoolArray, CodeArray, FloatArray
 
+_OK, _NO_VIEW = int(Reason.OK), int(Reason.NO_VIEW)
+_NO_POSITIVE_WEIGHT, _VOL_UNKNOWN = int(Reason.NO_POSITIVE_WEIGHT), int(Reason.VOL_UNKNOWN)
+
 
 class BlendingConfig(RidgeConfig, TemperatureConfig):
     """Settings of the blending stage: those of the weights and those of their compression."""
@@ -34,6 +37,7 @@ class HorizonBlender:
         self._names = tuple(horizon.name for horizon in horizons)
         self._ridge = RidgeWeightCalculator(config)
         self._compressor = TemperatureCompressor(config, horizons)
+        self._last: tuple[bytes, bytes, FloatArray] | None = None
 
     def blend(self, predictions: AllPredictions, covariance: FloatArray, sigma_bps: FloatArray) -> BlendResult:
         """Return the blend of one cycle.
@@ -54,14 +58,23 @@ class HorizonBlender:
         """
         if predictions.horizons != self._names:
             raise ValueError(f"predictions for {predictions.horizons}, blender for {self._names}")
-        weights = self._compressor.compress(self._ridge.weights(predictions.ic, covariance))
+        weights = self._weights(predictions.ic, covariance)
         scores = predictions.calibrated
         silent = np.isnan(scores)
         no_view = np.logical_and.reduce(silent, axis=1)
-        known = sigma_bps > 0.0
+        usable = (sigma_bps > 0.0) & ~no_view
         alpha = _weighted_sum(weights, np.where(silent, 0.0, scores)) * sigma_bps
-        alpha[no_view | ~known] = np.nan
-        return BlendResult(self._names, weights, alpha, sigma_bps, _reasons(weights, no_view, known))
+        alpha[~usable] = np.nan
+        return BlendResult(self._names, weights, alpha, sigma_bps, _reasons(weights, no_view, usable))
+
+    def _weights(self, ic: FloatArray, covariance: FloatArray) -> FloatArray:
+        """Return compressed ridge weights; the last answer is kept, since the evidence changes once per session."""
+        evidence, spread = ic.tobytes(), covariance.tobytes()
+        if self._last is None or self._last[:2] != (evidence, spread):
+            weights = self._compressor.compress(self._ridge.weights(ic, covariance))
+            weights.setflags(write=False)
+            self._last = (evidence, spread, weights)
+        return self._last[2]
 
 
 def _weighted_sum(weights: FloatArray, scores: FloatArray) -> FloatArray:
@@ -75,13 +88,11 @@ def _weighted_sum(weights: FloatArray, scores: FloatArray) -> FloatArray:
     return total
 
 
-def _reasons(weights: FloatArray, no_view: BoolArray, known: BoolArray) -> CodeArray:
+def _reasons(weights: FloatArray, no_view: BoolArray, usable: BoolArray) -> CodeArray:
     """Say per symbol whether there is an alpha at any horizon, and if not, what is missing."""
-    weightless = not weights.any()
-    usable = np.logical_or.reduce(~no_view & known, axis=0)
-    reason = np.full(usable.size, Reason.NO_POSITIVE_WEIGHT if weightless else Reason.OK, dtype=np.int16)
-    if not usable.all():
-        silent = np.logical_and.reduce(no_view, axis=0)
-        reason[~usable] = Reason.VOL_UNKNOWN
-        reason[silent] = Reason.NO_VIEW
+    reason = np.full(usable.shape[1], _OK if weights.any() else _NO_POSITIVE_WEIGHT, dtype=np.int16)
+    has_alpha = np.logical_or.reduce(usable, axis=0)
+    if not has_alpha.all():
+        reason[~has_alpha] = _VOL_UNKNOWN
+        reason[np.logical_and.reduce(no_view, axis=0)] = _NO_VIEW
     return reason

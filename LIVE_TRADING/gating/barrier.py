@@ -9,6 +9,9 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import CodeArray, FloatArray, GateResult
 
+_OK, _BLOCK = np.int16(Reason.OK), np.int16(Reason.BARRIER_BLOCK)
+_GATE_OFF = int(Reason.GATE_OFF)
+
 
 class BarrierGateConfig(FrozenConfig):
     """Parameters of the barrier gate. `enabled: false` is the named neutral: factor 1, nothing blocked."""
@@ -39,7 +42,7 @@ class BarrierGate:
         n_symbols = side.size
         if not self._config.enabled or p_peak is None or p_valley is None:
             everyone = np.ones(n_symbols, dtype=np.bool_)
-            return GateResult(everyone, np.ones(n_symbols), np.full(n_symbols, Reason.GATE_OFF, dtype=np.int16))
+            return GateResult(everyone, np.ones(n_symbols), np.full(n_symbols, _GATE_OFF, dtype=np.int16))
         wanted = side != 0
         judged = wanted & (p_peak >= 0.0) & (p_peak <= 1.0) & (p_valley >= 0.0) & (p_valley <= 1.0)
         long = side > 0
@@ -48,5 +51,5 @@ class BarrierGate:
         raw = (1.0 - against) ** self._config.gamma * (1.0 + favour) ** self._config.delta
         factor = np.minimum(np.maximum(raw, self._config.g_min), 1.0)
         blocked = (against > self._config.block_p) | (wanted & ~judged)
-        reason = np.where(blocked, np.int16(Reason.BARRIER_BLOCK), np.int16(Reason.OK))
+        reason = np.where(blocked, _BLOCK, _OK)
         return GateResult(~blocked, factor, reason)

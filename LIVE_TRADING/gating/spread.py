@@ -10,6 +10,11 @@ from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import FloatArray, SpreadGateResult
 from LIVE_TRADING.common.units import BPS
 
+# Plain integers: numpy takes several times longer over an enum member.
+_OK, _GATE_OFF = int(Reason.OK), int(Reason.GATE_OFF)
+_MISSING, _CROSSED = int(Reason.QUOTE_MISSING), int(Reason.QUOTE_CROSSED)
+_STALE, _TOO_WIDE = int(Reason.QUOTE_STALE), int(Reason.SPREAD_TOO_WIDE)
+
 
 class SpreadGateConfig(FrozenConfig):
     """Limits of the spread gate. `enabled: false` is the named neutral: every quote passes."""
@@ -38,11 +43,11 @@ class SpreadGate:
         good_bid = np.where(quoted, bid, np.nan)
         spread_bps = (ask - good_bid) / (0.5 * (ask + good_bid)) * BPS
         if not self._config.enabled:
-            off = np.full(bid.size, Reason.GATE_OFF, dtype=np.int16)
+            off = np.full(bid.size, _GATE_OFF, dtype=np.int16)
             return SpreadGateResult(spread_bps, quote_age_s, np.ones(bid.size, dtype=np.bool_), off)
-        reason = np.full(bid.size, Reason.OK, dtype=np.int16)
-        reason[spread_bps > self._config.max_spread_bps] = Reason.SPREAD_TOO_WIDE
-        reason[~(quote_age_s <= self._config.max_quote_age_s)] = Reason.QUOTE_STALE
-        reason[spread_bps < 0.0] = Reason.QUOTE_CROSSED
-        reason[~quoted] = Reason.QUOTE_MISSING
-        return SpreadGateResult(spread_bps, quote_age_s, reason == Reason.OK, reason)
+        reason = np.full(bid.size, _OK, dtype=np.int16)
+        reason[spread_bps > self._config.max_spread_bps] = _TOO_WIDE
+        reason[~(quote_age_s <= self._config.max_quote_age_s)] = _STALE
+        reason[spread_bps < 0.0] = _CROSSED
+        reason[~quoted] = _MISSING
+        return SpreadGateResult(spread_bps, quote_age_s, reason == _OK, reason)

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
-from LIVE_TRADING.common.types import BoolArray, FloatArray
+from LIVE_TRADING.common.types import FloatArray
 
-_ROUNDING = 1e-9  # sums of weights that differ by less are equal
+_ROUNDING = 1e-9  # a net beyond its cap by less is rounding: lots are rounded with a slack of this size
 
 
 class CapsConfig(FrozenConfig):
@@ -35,13 +35,7 @@ class Room:
     short: float
 
 
-def reserved_weight(held: FloatArray, working: FloatArray) -> FloatArray:
-    """Return the exposure (N,) to reckon with: the larger of what is held and what will be once orders have filled.
-
-    So a working entry counts from the moment it is sent, and an exit frees its room when it has filled, not before.
-    """
-    after = held + working
-    return np.where(np.abs(after) > np.abs(held), after, held)
+Scales = tuple[float, float]  # factors of long and of short increases
 
 
 class ExposureCaps:
@@ -61,10 +55,11 @@ class ExposureCaps:
         self._tolerance = 1.0 + config.drift_frac
 
     def cut_drift(self, target: FloatArray, held: FloatArray) -> FloatArray:
-        """Return targets (N,) with drift cut; a book that is cut adds nothing."""
+        """Return targets (N,) with drift cut, the given array if there is none; a book that is cut adds nothing."""
         size = np.abs(held)
-        over = (size > self._tolerance * self._max_weight) & (np.abs(target) > self._max_weight)
+        over = size > self._tolerance * self._max_weight
         if over.any():
+            over &= np.abs(target) > self._max_weight
             target = np.where(over, np.copysign(self._max_weight, target), target)
         if exact_sum(size) > self._tolerance * self._gross_cap:
             kept = np.where(np.abs(target) > size, held, target)
@@ -72,7 +67,7 @@ class ExposureCaps:
             target = kept * min(1.0, self._gross_cap / gross) if gross > 0.0 else kept
         return target
 
-    def scales(self, room: Room) -> tuple[float, float]:
+    def scales(self, room: Room) -> Scales:
         """Return the factors for long and short increases under both caps."""
         added = room.long + room.short
         free = self._gross_cap - room.gross
@@ -81,7 +76,7 @@ class ExposureCaps:
         gross_scale = min(1.0, free / added) if added > 0.0 else 1.0
         return self.rescale((gross_scale, gross_scale), room, gross_scale * room.long, gross_scale * room.short)
 
-    def rescale(self, scales: tuple[float, float], room: Room, long: float, short: float) -> tuple[float, float]:
+    def rescale(self, scales: Scales, room: Room, long: float, short: float) -> Scales:
         """Return smaller factors where the net, with `long` and `short` really added, is beyond its cap."""
         net = room.net + long - short
         long_scale, short_scale = scales
@@ -92,21 +87,28 @@ class ExposureCaps:
         return long_scale, short_scale
 
 
+def reserved_weight(held: FloatArray, working: FloatArray) -> FloatArray:
+    """Return the exposure (N,) to reckon with: the larger of what is held and what will be once orders have filled.
+
+    So a working entry counts from the moment it is sent, and an exit frees its room when it has filled, not before.
+    """
+    after = held + working
+    return np.where(np.abs(after) > np.abs(held), after, held)
+
+
+def room_of(reserved: FloatArray, added: FloatArray) -> Room:
+    """Return the sums over the book of reserved and added weights, both (N,) and signed."""
+    taken = reserved[reserved != 0.0].tolist()
+    long, short = sides(added)
+    return Room(math.fsum(map(abs, taken)), math.fsum(taken), long, short)
+
+
+def sides(added: FloatArray) -> tuple[float, float]:
+    """Return the exact sums of the positive and of the negative weights, both as positive numbers."""
+    values = added[added != 0.0].tolist()
+    return math.fsum([x for x in values if x > 0.0]), -math.fsum([x for x in values if x < 0.0])
+
+
 def exact_sum(values: FloatArray) -> float:
     """Return the correctly rounded sum of (N,) values, whatever their order."""
-    return math.fsum(values[values != 0.0].tolist())
-
-
-def increases(target: FloatArray, reserved: FloatArray, grows: BoolArray) -> FloatArray:
-    """Return by how much (N,) each target exceeds what is reserved, where it grows; 0 elsewhere."""
-    return np.where(grows, np.maximum(np.abs(target) - np.abs(reserved), 0.0), 0.0)
-
-
-def room_of(reserved: FloatArray, side: FloatArray, added: FloatArray) -> Room:
-    """Return the sums over the book: reserved weights, and increases on the side that the sign of `side` says."""
-    return Room(
-        gross=exact_sum(np.abs(reserved)),
-        net=exact_sum(reserved),
-        long=exact_sum(np.where(side > 0.0, added, 0.0)),
-        short=exact_sum(np.where(side < 0.0, added, 0.0)),
-    )
+    return math.fsum(values.tolist())

@@ -23,5 +23,6 @@ def order_too_small(
     The wrong way: a position that is no whole number of lots can be rounded past where it stands.
     """
     added = np.abs(target) - np.abs(held)
-    small: BoolArray = ~(np.abs(added) * price_usd >= min_notional_usd) | (added == 0.0) | ((added > 0.0) != grows)
+    step = np.where(grows, added, -added)
+    small: BoolArray = ~((step > 0.0) & (step * price_usd >= min_notional_usd))
     return small

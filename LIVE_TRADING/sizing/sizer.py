@@ -10,11 +10,18 @@ from pydantic import Field
 
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, BoolArray, CodeArray, FloatArray, SizingResult
-from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps, increases, reserved_weight, room_of
+from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps, Scales, reserved_weight, room_of, sides
 from LIVE_TRADING.sizing.lots import order_too_small, whole_lots
 from LIVE_TRADING.sizing.request import SizingRequest
 from LIVE_TRADING.sizing.turnover import TurnoverConfig, TurnoverManager
 from LIVE_TRADING.sizing.volatility_scaler import VolatilityScaler, VolatilityScalerConfig
+
+# Plain integers: numpy takes several times longer over an enum member.
+_OK, _SIZED, _GATED, _CAPPED = int(Reason.OK), int(Reason.SIZED), int(Reason.GATED), int(Reason.CAPPED)
+_DRIFT_CUT, _BELOW_LOT = int(Reason.DRIFT_CUT), int(Reason.BELOW_LOT)
+_VOL_UNKNOWN, _QUOTE_MISSING = int(Reason.VOL_UNKNOWN), int(Reason.QUOTE_MISSING)
+_NONE, _EXIT, _REVERSE = int(Action.NONE), int(Action.EXIT), int(Action.REVERSE)
+_MAX_PASSES = 4
 
 
 class SizingConfig(VolatilityScalerConfig, TurnoverConfig, CapsConfig):
@@ -27,7 +34,7 @@ class SizingConfig(VolatilityScalerConfig, TurnoverConfig, CapsConfig):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Book:
-    """The account as weights: `price_usd` NaN where it is none, `held` (N,) signed, NaN where it cannot be told."""
+    """The account in weights; shape (N,) but for the equity. NaN: there is no price, or no equity."""
 
     equity_usd: float
     price_usd: FloatArray
@@ -44,15 +51,15 @@ class PositionSizer:
     1. entries below min_entry_weight are dropped; a position is resized only when |Δw| ≥ band_weight and net ≥ reserve
        (`TurnoverManager`); an entry or increase that is not allowed keeps what is held; so does a symbol without a
        price or a volatility. A target never crosses zero.
-    2. Drift beyond a cap is cut; gross and net caps scale the increases of this cycle (`ExposureCaps`). A cap per
-       name needs no step of its own: no weight that is wanted exceeds max_weight, and scaling only shrinks.
+    2. Drift beyond a cap is cut; gross and net caps scale the increases of this cycle (`ExposureCaps`). A cap per name
+       needs no step of its own: no weight that is wanted exceeds max_weight, and scaling only shrinks.
     3. The band again, on what was scaled; whole lots, towards zero; no order below the minimum notional. Where rounding
        or dropping on one side lifts the net of the other beyond its cap, that side is scaled again.
 
     EXIT and REVERSE have the target 0, whatever else is true. The result does not depend on the order of symbols.
-    """
 
-    _MAX_PASSES = 4
+    Reads stages 3 and 4, the ledger and the volatility model; read by the risk rules and the orders.
+    """
 
     def __init__(self, config: SizingConfig) -> None:
         self._ic_ref = config.ic_ref
@@ -63,26 +70,23 @@ class PositionSizer:
     def size(self, request: SizingRequest) -> SizingResult:
         """Return the target of every symbol: signed shares that the book should hold, and why.
 
-        `raw_weight` is the formula's weight before step 1; `target_weight` is the weight of `target_shares` (NaN
-        where a position has no price).
+        `raw_weight` is the formula's weight before step 1; `target_weight` is the weight of `target_shares` (NaN where
+        a position has no price).
         """
         book = _as_weights(request)
+        known = (request.sigma_h_bps > 0.0) & (request.sigma_day_bps > 0.0)
         raw = self._raw_weight(request)
-        target, reason = self._wanted(request, book, raw)
-        if self._caps is not None:
-            cut = self._caps.cut_drift(target, book.held)
-            if cut is not target:
-                smaller = np.abs(cut) < np.abs(target)
-                reason[smaller] = Reason.CAPPED
-                reason[smaller & (np.abs(cut) < np.abs(book.held))] = Reason.DRIFT_CUT
-                target = cut
-        grows = np.abs(target) > np.abs(book.held)
-        if self._caps is not None and grows.any():
-            shares = self._within_caps(self._caps, request, book, target, grows, reason)
+        target, reason = self._wanted(request, book, known, raw)
+        if self._caps is None:
+            shares = _shares(request, book, target, reason)
         else:
-            shares = _shares(request, book, target, grows, reason)
-        weight = np.where(shares != 0.0, shares * book.price_usd / book.equity_usd, 0.0)
-        return SizingResult(raw, weight, shares, reason)
+            target = _without_drift(self._caps, book, target, reason)
+            grows = np.abs(target) > np.abs(book.held)
+            if grows.any():
+                shares = self._within_caps(self._caps, request, book, target, grows, reason)
+            else:
+                shares = _shares(request, book, target, reason)
+        return SizingResult(raw, _weights(shares, book), shares, reason)
 
     def _raw_weight(self, request: SizingRequest) -> FloatArray:
         """Return the formula's signed weight; 0 where nothing is wanted or a volatility is unknown."""
@@ -91,18 +95,20 @@ class PositionSizer:
         weight: FloatArray = self._scaler.scale(conviction, request.sigma_day_bps) * request.gate_factor
         return weight
 
-    def _wanted(self, request: SizingRequest, book: _Book, raw: FloatArray) -> tuple[FloatArray, CodeArray]:
+    def _wanted(
+        self, request: SizingRequest, book: _Book, known: BoolArray, raw: FloatArray
+    ) -> tuple[FloatArray, CodeArray]:
         """Return the targets before caps: step 1."""
-        held = book.held
-        whole = np.where(raw * held < 0.0, 0.0, raw)
-        target, reason = self._turnover.settle(whole, held, book.is_held, request.net_bps >= request.reserve_bps)
-        reason[~request.entry_allowed & (np.abs(target) > np.abs(held))] = Reason.GATED
-        reason[~((request.sigma_h_bps > 0.0) & (request.sigma_day_bps > 0.0))] = Reason.VOL_UNKNOWN
-        reason[np.isnan(book.price_usd)] = Reason.QUOTE_MISSING
-        reason[request.action == Action.NONE] = Reason.OK
-        target = np.where(reason == Reason.SIZED, target, held)
+        whole = raw * (raw * book.held >= 0.0)
+        worth = request.net_bps >= request.reserve_bps
+        target, reason = self._turnover.settle(whole, book.held, book.is_held, worth)
+        reason[(np.abs(target) > np.abs(book.held)) & ~request.entry_allowed] = _GATED
+        reason[~known] = _VOL_UNKNOWN
+        reason[np.isnan(book.price_usd)] = _QUOTE_MISSING
+        reason[request.action == _NONE] = _OK
+        target = np.where(reason == _SIZED, target, book.held)
         target[book.leaves] = 0.0
-        reason[book.leaves] = Reason.SIZED
+        reason[book.leaves] = _SIZED
         return target, reason
 
     def _within_caps(
@@ -116,27 +122,25 @@ class PositionSizer:
     ) -> FloatArray:
         """Return shares within the caps, steps 2 and 3; writes what happened into `reason`."""
         reserved = reserved_weight(book.held, request.working_weight)
-        added = increases(target, reserved, grows)
-        room = room_of(reserved, target, added)
+        added = _added(target, reserved, grows)
+        room = room_of(reserved, added)
         scales = caps.scales(room)
-        for attempt in range(self._MAX_PASSES + 1):
-            if attempt == self._MAX_PASSES:  # the two sides chase each other: add nothing
-                scales = (0.0, 0.0)
+        for attempt in range(_MAX_PASSES + 1):
             verdict = reason.copy()
             fitted = self._scaled(scales, book, target, reserved, added, verdict)
-            shares = _shares(request, book, fitted, grows, verdict)
-            weight = shares * book.price_usd / book.equity_usd
-            kept = room_of(reserved, target, increases(weight, reserved, grows))
-            smaller = caps.rescale(scales, room, kept.long, kept.short)
+            shares = _shares(request, book, fitted, verdict)
+            long, short = sides(_added(_weights(shares, book), reserved, grows))
+            smaller = caps.rescale(scales, room, long, short)
             if smaller == scales:
                 break
-            scales = smaller
+            # The two sides may chase each other for ever: then nothing is added.
+            scales = smaller if attempt < _MAX_PASSES - 1 else (0.0, 0.0)
         reason[:] = verdict
         return shares
 
     def _scaled(
         self,
-        scales: tuple[float, float],
+        scales: Scales,
         book: _Book,
         target: FloatArray,
         reserved: FloatArray,
@@ -146,11 +150,11 @@ class PositionSizer:
         """Return targets with increases scaled, and dropped where the band no longer lets them pass."""
         if scales == (1.0, 1.0):
             return target
-        factor = np.where(target > 0.0, *scales)
-        capped = (added > 0.0) & (factor < 1.0)
-        smaller = np.where(capped, np.copysign(np.abs(reserved) + added * factor, target), target)
-        reason[capped] = Reason.CAPPED
-        return np.where(capped & self._turnover.too_small(smaller, book.held, book.is_held), book.held, smaller)
+        factor = np.where(added > 0.0, *scales)
+        capped = (added != 0.0) & (factor < 1.0)
+        smaller = np.where(capped, np.copysign(reserved, target) + added * factor, target)
+        reason[capped] = _CAPPED
+        return np.where(capped & ~self._turnover.enough(smaller, book.held, book.is_held), book.held, smaller)
 
 
 def _as_weights(request: SizingRequest) -> _Book:
@@ -159,16 +163,38 @@ def _as_weights(request: SizingRequest) -> _Book:
     equity = request.equity_usd if 0.0 < request.equity_usd < math.inf else math.nan
     is_held = request.held_shares != 0.0
     held = np.where(is_held, request.held_shares * price / equity, 0.0)
-    leaves = (request.action == Action.EXIT) | (request.action == Action.REVERSE)
+    leaves = (request.action == _EXIT) | (request.action == _REVERSE)
     return _Book(equity, price, held, is_held, leaves)
 
 
-def _shares(request: SizingRequest, book: _Book, target: FloatArray, grows: BoolArray, reason: CodeArray) -> FloatArray:
+def _without_drift(caps: ExposureCaps, book: _Book, target: FloatArray, reason: CodeArray) -> FloatArray:
+    """Return targets with drift cut; writes into `reason` what was cut and what was dropped for it."""
+    cut = caps.cut_drift(target, book.held)
+    if cut is not target:
+        smaller = np.abs(cut) < np.abs(target)
+        reason[smaller] = _CAPPED
+        reason[smaller & (np.abs(cut) < np.abs(book.held))] = _DRIFT_CUT
+    return cut
+
+
+def _added(target: FloatArray, reserved: FloatArray, grows: BoolArray) -> FloatArray:
+    """Return by how much (N,), signed, each target exceeds what is reserved, where it grows; 0 elsewhere."""
+    return np.where(grows, np.copysign(np.maximum(np.abs(target) - np.abs(reserved), 0.0), target), 0.0)
+
+
+def _shares(request: SizingRequest, book: _Book, target: FloatArray, reason: CodeArray) -> FloatArray:
     """Return whole lots; what is held where nothing moves or the order would be too small (written into `reason`)."""
     moves = np.abs(target - book.held) > 0.0
     lots = whole_lots(target * (book.equity_usd / book.price_usd), request.lot)
+    grows = np.abs(target) > np.abs(book.held)
     small = order_too_small(lots, request.held_shares, grows, book.price_usd, request.min_notional_usd)
-    reason[moves & small & ~book.leaves & (reason != Reason.CAPPED)] = Reason.BELOW_LOT
+    reason[moves & small & (reason != _CAPPED)] = _BELOW_LOT
     shares = np.where(moves & ~small, lots, request.held_shares)
     shares[book.leaves] = 0.0
+    reason[book.leaves] = _SIZED
     return shares + 0.0
+
+
+def _weights(shares: FloatArray, book: _Book) -> FloatArray:
+    """Return the weights of shares; 0 where there are none, price or not."""
+    return np.where(shares != 0.0, shares * book.price_usd / book.equity_usd, 0.0)

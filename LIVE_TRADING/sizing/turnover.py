@@ -9,6 +9,10 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
 
+# Typed once: numpy takes several times longer over an enum member, and a plain integer would widen the array.
+_SIZED, _BELOW_MIN_ENTRY = np.int16(Reason.SIZED), np.int16(Reason.BELOW_MIN_ENTRY)
+_WITHIN_BAND, _BELOW_RESERVE = np.int16(Reason.WITHIN_BAND), np.int16(Reason.BELOW_RESERVE)
+
 
 class TurnoverConfig(FrozenConfig):
     """Smallest changes of weight. `band: false` is the named neutral: no band, every wanted resize is made."""
@@ -48,15 +52,13 @@ class TurnoverManager:
         target, reason
             `wanted` with `SIZED`, or `held` with `BELOW_MIN_ENTRY`, `BELOW_RESERVE` or `WITHIN_BAND`.
         """
-        reason = np.full(wanted.size, Reason.SIZED, dtype=np.int16)
-        reason[self.too_small(wanted, held, resize)] = Reason.WITHIN_BAND
-        reason[resize & ~worth] = Reason.BELOW_RESERVE
-        reason[~resize & (reason != Reason.SIZED)] = Reason.BELOW_MIN_ENTRY
-        return np.where(reason == Reason.SIZED, wanted, held), reason
+        passes = self.enough(wanted, held, resize) & (worth | ~resize)
+        reason = np.where(passes, _SIZED, np.where(resize, _WITHIN_BAND, _BELOW_MIN_ENTRY))
+        reason[resize & ~worth] = _BELOW_RESERVE
+        return np.where(passes, wanted, held), reason
 
-    def too_small(self, wanted: FloatArray, held: FloatArray, resize: BoolArray) -> BoolArray:
-        """Return where a change is not worth an order (also where it is nothing, or NaN)."""
+    def enough(self, wanted: FloatArray, held: FloatArray, resize: BoolArray) -> BoolArray:
+        """Return where a change is worth an order: large enough, and not nothing (nor NaN)."""
         change = np.abs(wanted - held)
-        smallest = np.where(resize, self._band_weight, self._min_entry_weight)
-        small: BoolArray = ~(change >= smallest) | (change == 0.0)
-        return small
+        worth: BoolArray = (change >= np.where(resize, self._band_weight, self._min_entry_weight)) & (change > 0.0)
+        return worth

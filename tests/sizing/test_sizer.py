@@ -13,7 +13,7 @@ from sizing_cases import CONFIG, EQUITY, FIELDS, NAN, held, random_request, reor
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action
 from LIVE_TRADING.sizing import PositionSizer, SizingConfig
-from LIVE_TRADING.sizing.caps import exact_sum, increases, reserved_weight
+from LIVE_TRADING.sizing.caps import exact_sum, reserved_weight
 
 LEAVE = pytest.mark.parametrize("action", [Action.EXIT, Action.REVERSE])
 
@@ -292,7 +292,7 @@ def test_caps_hold(seed, lot):
     before = request.held_shares * price / EQUITY
     reserved = reserved_weight(before, request.working_weight)
     grows = np.abs(got.target_weight) > np.abs(before)
-    added = increases(got.target_weight, reserved, grows)
+    added = np.where(grows, np.maximum(np.abs(got.target_weight) - np.abs(reserved), 0.0), 0.0)
     if added.any():
         assert exact_sum(np.abs(reserved)) + exact_sum(added) <= CONFIG.gross_cap + 1e-9
     net = exact_sum(reserved) + exact_sum(np.sign(got.target_weight) * added)
