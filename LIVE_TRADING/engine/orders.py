@@ -103,4 +103,4 @@ class OrderBook:
 
     def of_symbol(self, symbol: str) -> tuple[OrderRecord, ...]:
         """Return the open orders of a symbol, oldest first."""
-        return tuple(record for record in self.open.values() if record.order.symbol == symbol)
+        return tuple(record for record in self.open.values() if record.order.symbol == symbol)  # order: of sending

@@ -75,4 +75,4 @@ def _chosen(horizons: tuple[str, ...], targets: Sequence[str] | None) -> tuple[s
         raise ConfigurationError(
             f"targets {list(targets)}: {', '.join(unknown) or 'none given'}; the run has {', '.join(by_target)}"
         )
-    return tuple(horizon for target, horizon in by_target.items() if target in targets)
+    return tuple(horizon for target, horizon in by_target.items() if target in targets)  # order: of the horizons
