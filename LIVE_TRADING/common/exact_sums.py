@@ -38,6 +38,6 @@ def scaled_sum(values: FloatArray) -> FloatArray:
     """
     n = values.shape[-1]
     exponent = np.frexp(np.abs(values).max(axis=-1, initial=0.0))[1]
-    bits = np.clip(grid_bits(1.0, n) - exponent, -1000, 1000)
-    total: FloatArray = np.ldexp(np.rint(np.ldexp(values, bits[..., None])).sum(axis=-1), -bits)
+    scale = np.ldexp(1.0, np.minimum(grid_bits(1.0, n) - exponent, 1000))
+    total: FloatArray = np.rint(values * scale[..., None]).sum(axis=-1) / scale
     return total

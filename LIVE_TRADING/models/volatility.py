@@ -42,6 +42,7 @@ class VolatilityState(ArrayRecord):
     overnight: FloatArray  # (N,) U
     overnight_weight: FloatArray
     profile: FloatArray  # (B,) s, mean 1
+    profile_sums: FloatArray  # (B + 1,) sum of s over the first bars
     session_variance: FloatArray  # (N,) sum of r² of the session under way
     session_mass: FloatArray  # (N,) sum of s over the bars that those returns span
     session_profile: FloatArray  # (B,) mean over symbols of clipped r²/σ̄² in the session under way, NaN: not seen
@@ -90,6 +91,7 @@ class VolatilityModel:
             overnight=zeros,
             overnight_weight=zeros,
             profile=np.ones(self._bars),
+            profile_sums=np.arange(self._bars + 1.0),
             session_variance=zeros,
             session_mass=zeros,
             session_profile=np.full(self._bars, np.nan),
@@ -129,6 +131,7 @@ class VolatilityModel:
             overnight=overnight,
             overnight_weight=overnight_weight,
             profile=state.profile,
+            profile_sums=state.profile_sums,
             session_variance=np.where(has_bar, state.session_variance + squared, state.session_variance),
             session_mass=np.where(has_bar, state.session_mass + mass, state.session_mass),
             session_profile=session_profile,
@@ -141,13 +144,8 @@ class VolatilityModel:
         self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
     ) -> FloatArray:
         """Return volatility (H, N) in bps of returns over each horizon from the end of bar `slot`; NaN: unknown."""
-        mass = [
-            float(self._bars)
-            if horizon.is_daily
-            else self._mass_ahead(state.profile, slot, n_bars_session, horizon.bars)
-            for horizon in horizons
-        ]
-        variance = np.array(mass)[:, None] * self._bar_variance(state)
+        mass = self._mass_ahead(state, slot, n_bars_session, horizons)
+        variance = mass[:, None] * self._bar_variance(state)
         for row, horizon in enumerate(horizons):
             if horizon.is_daily:
                 variance[row] += self._night_variance(state)
@@ -167,21 +165,27 @@ class VolatilityModel:
     def _night_variance(self, state: VolatilityState) -> FloatArray:
         return np.where(state.overnight_weight > 0, state.overnight, np.nan) if self._overnight else state.overnight
 
-    def _mass_ahead(self, profile: FloatArray, slot: int, n_bars_session: int, n_bars: int) -> float:
-        """Return Σ s over the `n_bars` bars after `slot`, at least the floor."""
+    def _mass_ahead(
+        self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
+    ) -> FloatArray:
+        """Return (H,) Σ s over the bars of each horizon after `slot`, at least the floor; 1d: over a session."""
+        n_ahead = np.array([horizon.bars or self._bars for horizon in horizons])
+        end = slot + 1 + n_ahead
         if self._overnight:
-            mass = profile[slot + 1 : min(slot + 1 + n_bars, n_bars_session)].sum()
+            sums = state.profile_sums[np.minimum(end, n_bars_session)]
         else:
-            mass = profile[np.arange(slot + 1, slot + 1 + n_bars) % self._bars].sum()
-        return max(float(mass), self._config.floor_frac * n_bars)
+            days, end = np.divmod(end, self._bars)
+            sums = days * state.profile_sums[-1] + state.profile_sums[end]
+        mass = np.maximum(sums - state.profile_sums[slot + 1], self._config.floor_frac * n_ahead)
+        return np.where([horizon.is_daily for horizon in horizons], float(self._bars), mass)
 
     def _mass(self, state: VolatilityState, slot: int, opening: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Return Σ s (N,) over the bars that a return ending now spans, and whether they are more than one."""
         spans_gap = ~opening & (state.last_slot != slot - 1)
         mass = np.full(opening.shape, state.profile[slot])
         if spans_gap.any():
-            cumulative = np.concatenate(([0.0], np.cumsum(state.profile)))
-            mass = np.where(spans_gap, cumulative[slot + 1] - cumulative[state.last_slot + 1], mass)
+            sums = state.profile_sums
+            mass = np.where(spans_gap, sums[slot + 1] - sums[state.last_slot + 1], mass)
         return mass, spans_gap
 
     def _observe_profile(self, state: VolatilityState, slot: int, squared: FloatArray, usable: BoolArray) -> FloatArray:
@@ -214,12 +218,14 @@ class VolatilityModel:
         realised, realised_weight = _ewma(
             state.realised, state.realised_weight, state.session_variance * scale, self._config.session_decay, observed
         )
+        profile = self._next_profile(state)
         zeros = np.zeros_like(state.session_variance)
         return replace(
             state,
             realised=realised,
             realised_weight=realised_weight,
-            profile=self._next_profile(state),
+            profile=profile,
+            profile_sums=np.concatenate(([0.0], np.cumsum(profile))),
             session_variance=zeros,
             session_mass=zeros,
             session_profile=np.full(self._bars, np.nan),

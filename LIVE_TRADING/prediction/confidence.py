@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
@@ -25,6 +26,14 @@ class ConfidenceConfig(FrozenConfig):
     freshness: bool = Field(True, description="exp(−age/h); off: 1, and the age limit remains")
     capacity: bool = Field(True, description="min(1, κ·ADV/planned); off: 1")
     stability: bool = Field(True, description="min(1, RMSE_val/RMSE_live); off: 1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Credit(ArrayRecord):
+    """The terms of confidence that change once per session: shrunk IC and stability, each (H, M) in [0, 1]."""
+
+    ic: FloatArray
+    stability: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,13 +74,19 @@ class ConfidenceScorer:
         self._evidence_val = np.where(evident, validation.n_effective * validation.ic, 0.0)
         self._rmse_val = validation.rmse
 
-    def score(self, live: SkillFigures, age_ns: IntArray, adv_usd: FloatArray, planned_usd: float) -> ConfidenceResult:
+    def credit(self, live: SkillFigures) -> Credit:
+        """Return what validation and the live window before today say; it holds for a session."""
+        evidence = np.where(np.isnan(live.ic), 0.0, live.n_effective * live.ic) + self._evidence_val
+        n = live.n_effective + self._n_val + self._config.prior_cross_sections
+        return Credit(np.maximum(evidence, 0.0) / np.where(n > 0, n, 1.0), self._stability(live))
+
+    def score(self, credit: Credit, age_ns: IntArray, adv_usd: FloatArray, planned_usd: float) -> ConfidenceResult:
         """Return IC and confidence.
 
         Parameters
         ----------
-        live
-            Figures of the window before today.
+        credit
+            Of the session under way.
         age_ns
             (N,) scheduled time less the end of each symbol's newest bar.
         adv_usd
@@ -79,26 +94,18 @@ class ConfidenceScorer:
         planned_usd
             Notional of one planned order.
         """
-        ic = self.ic(live)
+        level, capacity = credit.ic * credit.stability, self._capacity(adv_usd, planned_usd)
+        if not age_ns.any():  # every bar has just ended, as in most cycles: freshness is 1
+            return ConfidenceResult(credit.ic, level[:, :, None] * capacity, np.zeros(age_ns.shape, dtype=np.bool_))
         stale = age_ns > self._max_age_ns
-        per_symbol = self._freshness(age_ns, stale) * self._capacity(adv_usd, planned_usd)
-        confidence = (ic * self._stability(live))[:, :, None] * per_symbol[:, None, :]
-        return ConfidenceResult(ic, confidence, stale)
-
-    def ic(self, live: SkillFigures) -> FloatArray:
-        """Return the shrunk IC (H, M)."""
-        evidence = np.where(np.isnan(live.ic), 0.0, live.n_effective * live.ic) + self._evidence_val
-        n = live.n_effective + self._n_val + self._config.prior_cross_sections
-        shrunk: FloatArray = np.maximum(evidence, 0.0) / np.where(n > 0, n, 1.0)
-        return shrunk
+        per_symbol = self._freshness(age_ns, stale) * capacity
+        return ConfidenceResult(credit.ic, level[:, :, None] * per_symbol[:, None, :], stale)
 
     def _freshness(self, age_ns: IntArray, stale: BoolArray) -> FloatArray:
         """Return (H, N)."""
-        if self._config.freshness:
-            fresh = np.exp(-age_ns / self._horizon_ns)
-        else:
-            fresh = np.ones((self._horizon_ns.size, age_ns.size))
-        return np.where(stale, np.nan, fresh)
+        if not self._config.freshness:
+            return np.where(stale, np.nan, np.ones_like(self._horizon_ns))
+        return np.where(stale, np.nan, np.exp(-age_ns / self._horizon_ns))
 
     def _capacity(self, adv_usd: FloatArray, planned_usd: float) -> FloatArray:
         """Return (N,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import AllPredictions, BarBatch, CodeArray, FloatArray, IntArray
 from LIVE_TRADING.models.artifacts import ValidationFigures
-from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer
+from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer, Credit
 from LIVE_TRADING.prediction.skill import SkillConfig, SkillTracker
 from LIVE_TRADING.prediction.skill_state import SkillState, skill_from_arrays, skill_to_arrays
 from LIVE_TRADING.prediction.standardizer import (
@@ -36,10 +36,11 @@ class PredictionConfig(FrozenConfig):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForecastMemory:
-    """What the stage remembers: windows of z, and what past forecasts were worth."""
+    """What the stage remembers: windows of z, what past forecasts were worth, and the credit that gives them today."""
 
     standardizer: StandardizerState
     skill: SkillState
+    credit: Credit
 
     def to_arrays(self) -> ArrayMap:
         """Return the memory as a flat mapping of arrays."""
@@ -47,6 +48,7 @@ class ForecastMemory:
         return {
             **with_prefix("standardizer", self.standardizer.to_arrays()),
             **with_prefix("skill", skill_to_arrays(self.skill, (n_horizons, n_families, n_symbols))),
+            **with_prefix("credit", self.credit.to_arrays()),
         }
 
     @classmethod
@@ -55,6 +57,7 @@ class ForecastMemory:
         return cls(
             StandardizerState.from_arrays(under_prefix("standardizer", arrays)),
             skill_from_arrays(under_prefix("skill", arrays)),
+            Credit.from_arrays(under_prefix("credit", arrays)),
         )
 
 
@@ -95,24 +98,27 @@ class ForecastModel:
 
     def initial(self) -> ForecastMemory:
         """Return the memory before the first forecast."""
-        return ForecastMemory(self._standardizer.initial(), self._skill.initial())
+        skill = self._skill.initial()
+        return ForecastMemory(self._standardizer.initial(), skill, self._scorer.credit(skill.window.live))
 
     def fresh_skill(self, memory: ForecastMemory) -> ForecastMemory:
         """Return the memory a run starts from: z windows and Σ kept, IC and RMSE trackers empty."""
-        return replace(memory, skill=self._skill.without_evidence(memory.skill))
+        skill = self._skill.without_evidence(memory.skill)
+        return ForecastMemory(memory.standardizer, skill, self._scorer.credit(skill.window.live))
 
     def open_session(self, memory: ForecastMemory, session: int | None = None) -> ForecastMemory:
         """Return the memory at the start of a session; lagged figures are renewed here and nowhere else.
 
         `session` is its number in the calendar; where it is given, 1d forecasts do not mature across a gap.
         """
-        return ForecastMemory(
-            self._standardizer.open_session(memory.standardizer), self._skill.open_session(memory.skill, session)
-        )
+        standardizer = self._standardizer.open_session(memory.standardizer)
+        skill = self._skill.open_session(memory.skill, session)
+        return ForecastMemory(standardizer, skill, self._scorer.credit(skill.window.live))
 
     def on_bars(self, memory: ForecastMemory, bars: BarBatch, slot: int, n_bars_session: int) -> ForecastMemory:
         """Return the memory after the bars of one bar end: what matures is scored. Before the forecast of that bar."""
-        return ForecastMemory(memory.standardizer, self._skill.mature(memory.skill, bars, slot, n_bars_session))
+        skill = self._skill.mature(memory.skill, bars, slot, n_bars_session)
+        return ForecastMemory(memory.standardizer, skill, memory.credit)
 
     def forecast(
         self,
@@ -145,7 +151,7 @@ class ForecastModel:
             )
         relative = self._standardizer.relative(raw)
         standardizer, z = self._standardizer.score(memory.standardizer, relative)
-        scored = self._scorer.score(memory.skill.live, age_ns, adv_usd, planned_usd)
+        scored = self._scorer.score(memory.credit, age_ns, adv_usd, planned_usd)
         skill = self._skill.observe(memory.skill, z, relative, sigma_bps, slot)
         calibrated = z * scored.confidence
         predictions = AllPredictions(
@@ -158,11 +164,11 @@ class ForecastModel:
             calibrated=calibrated,
             reason=_reasons(relative, z, calibrated, scored),
         )
-        return ForecastMemory(standardizer, skill), predictions
+        return ForecastMemory(standardizer, skill, memory.credit), predictions
 
     def forecast_covariance(self, memory: ForecastMemory) -> FloatArray:
         """Return Σ (H, M, M), mean of z zᵀ over symbols and the ten sessions before today; NaN: no forecasts."""
-        return memory.skill.covariance
+        return memory.skill.window.covariance
 
     def validation_figures(self, memory: ForecastMemory) -> ValidationFigures:
         """Return IC, effective cross-sections and RMSE of every forecast since the memory began, today included.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from LIVE_TRADING.common.array_record import ArrayMap, ArrayRecord, under_prefix, with_prefix
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.prediction.pending import PendingRing, ring_from_arrays, ring_to_arrays
+from LIVE_TRADING.prediction.pending import PendingState, pending_from_arrays, pending_to_arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,64 +31,64 @@ class SkillFigures(ArrayRecord):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SkillState:
-    """Memory of the skill tracker. S sessions oldest first; today is not in `live` and `covariance`.
+class SkillWindow:
+    """Everything before today; changes once per session. S sessions, oldest first.
 
-    Tallies have four rows: sum of rank correlations, their number, sum of squared errors, their number. Products have
-    two: sum of z zᵀ over symbols and cycles, number of terms. Pairs hold z of every family and below it r/σ_h, and are
-    kept in universes too small for a cross-section only.
+    A tally has four rows: sum of rank correlations, their number, sum of squared errors, their number. Products have
+    two: sum of z zᵀ over symbols and cycles, number of terms. Pairs, z of every family and below it r/σ_h, are kept in
+    universes that are too small for a cross-section only.
     """
 
-    bar: int  # bar end / interval of the newest bar, -1: none
-    slot: int  # of that bar in its session
-    bar_session: int  # its session
-    ended: int  # 1 where it was the last of its session
-    session: int  # under way
-    intraday: PendingRing  # by bar modulo the longest intraday horizon
-    daily: PendingRing  # by slot
-    today: FloatArray  # (4, H, M)
-    sessions: FloatArray  # (S, 4, H, M)
+    tallies: FloatArray  # (S, 4, H, M)
     closed: FloatArray  # (4, H, M) over all sessions before today
-    today_products: FloatArray  # (2, H, M, M)
-    session_products: FloatArray  # (S, 2, H, M, M)
-    covariance: FloatArray  # (H, M, M)
+    products: FloatArray  # (S, 2, H, M, M)
+    pairs: tuple[FloatArray, ...]  # (bars, H, M + 1, N) per session
     live: SkillFigures
-    today_pairs: tuple[FloatArray, ...]  # (H, M + 1, N) per bar
-    session_pairs: tuple[FloatArray, ...]  # (bars, H, M + 1, N) per session
+    covariance: FloatArray  # (H, M, M)
 
 
-_NESTED = ("intraday", "daily", "live", "today_pairs", "session_pairs")
-_INTS = ("bar", "slot", "bar_session", "ended", "session")
+@dataclass(frozen=True, slots=True, eq=False)
+class SkillState:
+    """Memory of the skill tracker: what waits, today so far, and the sessions before today."""
+
+    pending: PendingState
+    tally: FloatArray  # (4, H, M)
+    products: FloatArray  # (2, H, M, M)
+    pairs: tuple[FloatArray, ...]  # (H, M + 1, N) per bar
+    window: SkillWindow
 
 
 def skill_to_arrays(state: SkillState, shape: tuple[int, int, int]) -> ArrayMap:
     """Return the memory as a flat mapping of arrays; `shape` is (H, M, N)."""
     n_horizons, n_families, n_symbols = shape
     no_pairs = np.empty((0, n_horizons, n_families + 1, n_symbols))
+    window = state.window
     return {
-        **{field.name: np.asarray(getattr(state, field.name)) for field in fields(state) if field.name not in _NESTED},
-        **with_prefix("intraday", ring_to_arrays(state.intraday, n_horizons, n_families, n_symbols)),
-        **with_prefix("daily", ring_to_arrays(state.daily, 1, n_families, n_symbols)),
-        **with_prefix("live", state.live.to_arrays()),
-        "today_pairs": np.stack(state.today_pairs) if state.today_pairs else no_pairs,
-        "session_pairs": np.concatenate((no_pairs, *state.session_pairs)),
-        "session_pairs_counts": np.array([len(part) for part in state.session_pairs], dtype=np.int64),
+        **with_prefix("pending", pending_to_arrays(state.pending, shape)),
+        **with_prefix("live", window.live.to_arrays()),
+        "tally": state.tally,
+        "products": state.products,
+        "pairs": np.stack(state.pairs) if state.pairs else no_pairs,
+        "session_tallies": window.tallies,
+        "session_products": window.products,
+        "session_pairs": np.concatenate((no_pairs, *window.pairs)),
+        "session_pairs_counts": np.array([len(part) for part in window.pairs], dtype=np.int64),
+        "closed": window.closed,
+        "covariance": window.covariance,
     }
 
 
 def skill_from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> SkillState:
     """Return the memory whose `skill_to_arrays` gave these arrays."""
-    ends = np.cumsum(arrays["session_pairs_counts"])
-    starts = ends - arrays["session_pairs_counts"]
-    plain = {field.name: arrays[field.name] for field in fields(SkillState) if field.name not in _NESTED}
-    values: dict[str, Any] = {name: int(value) if name in _INTS else value for name, value in plain.items()}
-    return SkillState(
-        **values,
-        intraday=ring_from_arrays(under_prefix("intraday", arrays)),
-        daily=ring_from_arrays(under_prefix("daily", arrays)),
+    counts = arrays["session_pairs_counts"].tolist()
+    ends = np.cumsum(counts, dtype=np.int64).tolist()
+    window = SkillWindow(
+        tallies=arrays["session_tallies"],
+        closed=arrays["closed"],
+        products=arrays["session_products"],
+        pairs=tuple(arrays["session_pairs"][end - n : end] for n, end in zip(counts, ends, strict=True)),
         live=SkillFigures.from_arrays(under_prefix("live", arrays)),
-        today_pairs=tuple(arrays["today_pairs"]),
-        session_pairs=tuple(
-            arrays["session_pairs"][start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-        ),
+        covariance=arrays["covariance"],
     )
+    pending = pending_from_arrays(under_prefix("pending", arrays))
+    return SkillState(pending, arrays["tally"], arrays["products"], tuple(arrays["pairs"]), window)

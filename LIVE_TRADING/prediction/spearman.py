@@ -25,15 +25,20 @@ def spearman(forecasts: FloatArray, outcome: FloatArray) -> tuple[FloatArray, In
     order.
     """
     usable = np.isfinite(forecasts) & np.isfinite(outcome)[:, None, :]
-    n_families, n = forecasts.shape[1:]
+    n = forecasts.shape[-1]
     if usable.all():
         ranks = average_ranks(np.concatenate((forecasts, outcome[:, None, :]), axis=1)) - 0.5 * (n + 1)
         return _correlation(ranks[:, :-1], ranks[:, -1:]), np.full(forecasts.shape[:2], n)
     n_pairs = usable.sum(axis=-1)
-    both = np.concatenate((np.where(usable, forecasts, np.nan), np.where(usable, outcome[:, None, :], np.nan)), axis=1)
-    middle = 0.5 * (np.concatenate((n_pairs, n_pairs), axis=1) + 1)
-    centred = np.nan_to_num(average_ranks(both) - middle[..., None])
-    return _correlation(centred[:, :n_families], centred[:, n_families:]), n_pairs
+    if (usable == usable[:, :1]).all():  # gaps of the symbol, not of a family: one ranking of the outcome serves all
+        outcomes, n_outcomes = np.where(usable[:, :1], outcome[:, None, :], np.nan), n_pairs[:, :1]
+    else:
+        outcomes, n_outcomes = np.where(usable, outcome[:, None, :], np.nan), n_pairs
+    ranks = average_ranks(np.concatenate((np.where(usable, forecasts, np.nan), outcomes), axis=1))
+    ranks -= 0.5 * (np.concatenate((n_pairs, n_outcomes), axis=1) + 1)[..., None]
+    ranks[np.isnan(ranks)] = 0.0
+    n_families = forecasts.shape[1]
+    return _correlation(ranks[:, :n_families], ranks[:, n_families:]), n_pairs
 
 
 def _correlation(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -130,7 +130,16 @@ class ZScoreStandardizer:
         if not finite.all():
             mean = np.where(finite, mean, state.today_mean)
             m2 = np.where(finite, m2, state.today_m2)
-        return replace(state, today_count=count, today_mean=mean, today_m2=m2)
+        return StandardizerState(
+            state.session_counts,
+            state.session_means,
+            state.session_m2,
+            count,
+            mean,
+            m2,
+            state.window_mean,
+            state.window_sd,
+        )
 
     def _pool(self, counts: FloatArray, means: FloatArray, m2: FloatArray) -> tuple[FloatArray, FloatArray]:
         n = counts.sum(axis=0)

@@ -33,7 +33,7 @@ def live(ic=np.nan, n=0.0, rmse=np.nan, n_matured=0.0):
 
 def score(config=None, evidence=None, figures=None, age_ns=FRESH, adv_usd=1e9, planned_usd=1000.0):
     scorer = ConfidenceScorer(config or ConfidenceConfig(), HORIZONS, INTERVAL_NS, evidence or validation())
-    return scorer.score(figures or live(), age_ns, np.full(age_ns.shape, float(adv_usd)), planned_usd)
+    return scorer.score(scorer.credit(figures or live()), age_ns, np.full(age_ns.shape, float(adv_usd)), planned_usd)
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ def test_negating_the_forecasts_negates_the_scores(seed, n_symbols):
     plain, negated = run(seed, n_symbols), run(seed, n_symbols, sign=-1.0)
     for a, b in zip(plain.predictions, negated.predictions, strict=True):
         np.testing.assert_array_equal(a.z, -b.z)
-    live, mirrored = plain.after[-1].skill.live, negated.after[-1].skill.live
+    live, mirrored = plain.after[-1].skill.window.live, negated.after[-1].skill.window.live
     np.testing.assert_array_equal(live.ic, -mirrored.ic)
     np.testing.assert_array_equal(live.n_effective, mirrored.n_effective)
-    np.testing.assert_array_equal(plain.after[-1].skill.covariance, negated.after[-1].skill.covariance)
+    np.testing.assert_array_equal(plain.after[-1].skill.window.covariance, negated.after[-1].skill.window.covariance)
 
 
 @settings(max_examples=8, deadline=None)
@@ -104,15 +104,15 @@ def test_a_fresh_start_keeps_windows_and_covariance_and_drops_evidence():
         plain.model.forecast_covariance(fresh), plain.model.forecast_covariance(plain.after[-1])
     )
     assert fresh.standardizer is plain.after[-1].standardizer
-    assert (fresh.skill.live.n_effective == 0).all()
-    assert np.isnan(fresh.skill.live.ic).all()
-    assert fresh.skill.intraday == plain.model.initial().skill.intraday
+    assert (fresh.skill.window.live.n_effective == 0).all()
+    assert np.isnan(fresh.skill.window.live.ic).all()
+    assert set(fresh.skill.pending.intraday) == set(fresh.skill.pending.daily) == {None}
     # z of the next cycle is the same, the IC falls back on validation
     next_up = plain.model.open_session(fresh)
     expected = plain.model.open_session(plain.after[-1])
     np.testing.assert_array_equal(next_up.standardizer.window_sd, expected.standardizer.window_sd)
-    np.testing.assert_array_equal(next_up.skill.covariance, expected.skill.covariance)
-    assert (next_up.skill.live.n_matured == 0).all()
+    np.testing.assert_array_equal(next_up.skill.window.covariance, expected.skill.window.covariance)
+    assert (next_up.skill.window.live.n_matured == 0).all()
 
 
 def forecast_now(n_symbols=12, raw=None, age_bars=None, adv_usd=None, config=CONFIG):

@@ -66,7 +66,7 @@ def test_live_figures_equal_whole_histories(missing, gaps, skipped, overnight):
     for row, (day, slot, _) in enumerate(world.grid):
         if slot != 0 or day < 3:
             continue
-        live = run.before[row].skill.live
+        live = run.before[row].skill.window.live
         expected = slow_figures(world, z, relative, outcome, known_at, day, window=4, skipped=skipped)
         assert_figures(live, expected, rtol=1e-9, atol=1e-12)
         covariance = run.model.forecast_covariance(run.before[row])
@@ -87,8 +87,8 @@ def test_figures_are_renewed_once_per_session():
     run = drive(make_model(12, BARS, config()), world, random_raw(2, world), random_sigma(3, world))
     for row, (_, slot, _) in enumerate(world.grid):
         if slot:
-            assert run.after[row].skill.live is run.after[row - 1].skill.live
-            assert run.after[row].skill.covariance is run.after[row - 1].skill.covariance
+            assert run.after[row].skill.window.live is run.after[row - 1].skill.window.live
+            assert run.after[row].skill.window.covariance is run.after[row - 1].skill.window.covariance
 
 
 def test_small_universes_pool_the_pairs_of_the_window():
@@ -99,7 +99,7 @@ def test_small_universes_pool_the_pairs_of_the_window():
     outcome, known_at = slow_outcomes(world, sigma)
     days = np.array([day for day, _, _ in world.grid])
     last = len(SESSIONS) - 1
-    live = run.after[-1].skill.live
+    live = run.after[-1].skill.window.live
     for j in range(len(HORIZONS)):
         ended = days[known_at[:, j]]
         rows = (known_at[:, j] >= 0) & (ended >= last - 4) & (ended < last)
@@ -125,7 +125,7 @@ def test_a_planted_signal_is_found_and_noise_is_not():
     raw = noise.copy()
     raw[:, :, 0] = planted * truth + np.sqrt(1 - planted**2) * noise[:, :, 0]
     run = drive(make_model(n_symbols, 30), world, raw, sigma)
-    live = run.after[-1].skill.live
+    live = run.after[-1].skill.window.live
     error = 1.0 / np.sqrt(live.n_effective * n_symbols)
     rank_ic = 6 / np.pi * np.arcsin(planted / 2)  # Spearman's of a bivariate normal
     assert (np.abs(live.ic[:, 0] - rank_ic) < 3 * error[:, 0]).all()
@@ -150,7 +150,7 @@ def test_an_outcome_runs_from_the_next_open_to_the_close():
     raw = np.zeros((12, 3, 2, 10))
     run = drive(make_model(10, 4, config(min_samples=10)), world, raw, sigma)
     # r̂ is zero, so the squared error is the squared outcome
-    session_0 = run.before[4].skill.live
+    session_0 = run.before[4].skill.window.live
     errors_5m = [(101 / 100.5 - 1) * 125, (102 / 101.5 - 1) * 125, (103 / 102.5 - 1) * 125]
     np.testing.assert_allclose(session_0.rmse[0], np.sqrt(np.mean(np.square(errors_5m))))
     np.testing.assert_allclose(session_0.rmse[1], (103 / 100.5 - 1) * 125)
@@ -159,7 +159,7 @@ def test_an_outcome_runs_from_the_next_open_to_the_close():
     # 1d: from the next bar's open to the close of the same slot a session later
     entries = [100.5, 101.5, 102.5, 99.5]
     errors_1d = [(out / into - 1) * 125 for into, out in zip(entries, [100, 101, 102, 103], strict=True)]
-    session_1 = run.before[8].skill.live
+    session_1 = run.before[8].skill.window.live
     np.testing.assert_allclose(session_1.rmse[2], np.sqrt(np.mean(np.square(np.clip(errors_1d, -4, 4)))))
     np.testing.assert_array_equal(session_1.n_matured[2], [40, 40])
 
@@ -167,8 +167,8 @@ def test_an_outcome_runs_from_the_next_open_to_the_close():
 def test_slots_that_a_half_day_lacks_do_not_mature():
     world = make_world(1, (12, 5, 12), 10)
     run = drive(make_model(10, BARS, config()), world, random_raw(1, world), random_sigma(1, world))
-    assert run.before[17].skill.live.n_matured[2, 0] == 5 * 10
-    assert run.after[-1].skill.today[3, 2, 0] == 5 * 10
+    assert run.before[17].skill.window.live.n_matured[2, 0] == 5 * 10
+    assert run.after[-1].skill.tally[3, 2, 0] == 5 * 10
 
 
 def test_a_bar_end_that_never_came_leaves_out_what_it_touches():
@@ -177,7 +177,7 @@ def test_a_bar_end_that_never_came_leaves_out_what_it_touches():
     rows = [row for row in range(36) if row not in (4, 12)]
     run = drive(make_model(10, BARS, config()), world, raw, sigma, rows=rows, memory=None)
     # row 4: no forecast of its own, none matures at it, and the one before it has no entry
-    assert run.model.open_session(run.after[rows.index(11)]).skill.live.n_matured[0, 0] == (11 - 2) * 10
+    assert run.model.open_session(run.after[rows.index(11)]).skill.window.live.n_matured[0, 0] == (11 - 2) * 10
 
 
 def test_a_gap_in_the_calendar_keeps_daily_forecasts_from_maturing():
@@ -186,9 +186,9 @@ def test_a_gap_in_the_calendar_keeps_daily_forecasts_from_maturing():
     model = make_model(10, BARS, config())
     whole = drive(model, world, raw, sigma, sessions=(7, 8, 9))
     holed = drive(model, world, raw, sigma, sessions=(7, 8, 10))
-    assert whole.after[-1].skill.today[3, 2, 0] == 120
-    assert holed.after[-1].skill.today[3, 2, 0] == 0
-    assert holed.after[-1].skill.today[3, 0, 0] == 110
+    assert whole.after[-1].skill.tally[3, 2, 0] == 120
+    assert holed.after[-1].skill.tally[3, 2, 0] == 0
+    assert holed.after[-1].skill.tally[3, 0, 0] == 110
 
 
 def test_a_forecast_that_comes_after_the_next_bar_is_not_scored():
@@ -202,7 +202,7 @@ def test_a_forecast_that_comes_after_the_next_bar_is_not_scored():
         memory, _ = model.forecast(
             memory, raw[row], made_at, sigma[row], np.zeros(10, dtype=np.int64), np.full(10, 1e9), 0.0
         )
-    assert model.open_session(memory).skill.live.n_matured[0, 0] == 100
+    assert model.open_session(memory).skill.window.live.n_matured[0, 0] == 100
     assert memory.standardizer.today_count[0, 0, 0] == 12
 
 
@@ -212,7 +212,7 @@ def test_unknown_or_zero_volatility_gives_no_outcome():
     sigma[:, :, 0] = np.nan
     sigma[:, :, 1] = 0.0
     run = drive(make_model(14, BARS, config()), world, raw, sigma)
-    assert run.before[12].skill.live.n_matured[0, 0] == 11 * 12
+    assert run.before[12].skill.window.live.n_matured[0, 0] == 11 * 12
 
 
 def test_only_daily_or_only_intraday_horizons():
@@ -225,4 +225,4 @@ def test_only_daily_or_only_intraday_horizons():
             random_raw(1, world, horizons=horizons),
             random_sigma(1, world, horizons=horizons),
         )
-        assert (run.model.open_session(run.after[-1]).skill.live.n_matured > 0).all()
+        assert (run.model.open_session(run.after[-1]).skill.window.live.n_matured > 0).all()

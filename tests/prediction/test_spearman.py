@@ -34,12 +34,14 @@ def scipy_spearman(forecasts, outcome):
     n=st.integers(1, 60),
     missing=st.sampled_from([0.0, 0.3, 0.95]),
     decimals=st.sampled_from([0, 1, 12]),
+    same_gaps=st.booleans(),
 )
-def test_spearman_equals_scipy(seed, n, missing, decimals):
+def test_spearman_equals_scipy(seed, n, missing, decimals, same_gaps):
     rng = np.random.default_rng(seed)
     forecasts = rng.standard_normal((3, 2, n)).round(decimals)
     outcome = (forecasts[:, 0] + rng.standard_normal((3, n))).round(decimals)
-    forecasts[rng.random(forecasts.shape) < missing] = np.nan
+    gaps = rng.random((3, 1 if same_gaps else 2, n)) < missing
+    forecasts[np.broadcast_to(gaps, forecasts.shape)] = np.nan
     outcome[rng.random(outcome.shape) < missing] = np.nan
     outcome[0, 0] = np.inf
     got, n_pairs = spearman(forecasts, outcome)
