@@ -21,6 +21,7 @@ day orders expire. A limit order that could not be matched because there are no 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -43,6 +44,7 @@ from LIVE_TRADING.common.types import BarBatch, Instrument, Leg, Order, Session,
 from LIVE_TRADING.common.units import BPS, NS_PER_MS, round_to
 
 REMEMBERED_IDS = 1000
+History = Callable[[int], Iterable[tuple[BarBatch, bool]]]
 
 
 class ExchangeConfig(FrozenConfig):
@@ -94,6 +96,9 @@ class SimulatedExchange:
         Tick, lot and currency by symbol.
     initial_cash
         Cash in `currency` at the start.
+    history
+        Gives the bars that ended by an instant, each with whether it is the first of its session; asked once, before the
+        first bar, so that spread, volatility and volume are known from the start.
     session_ends
         False for a market that never closes: day orders then work on past the end of the UTC day.
     """
@@ -106,9 +111,11 @@ class SimulatedExchange:
         initial_cash: Decimal,
         currency: str = "USD",
         session_ends: bool = True,
+        history: History | None = None,
     ) -> None:
         self._config = config
         self._session_ends = session_ends
+        self._history = history
         self._column = {symbol: column for column, symbol in enumerate(symbols)}
         self._instruments = instruments
         self._currency = currency
@@ -184,6 +191,9 @@ class SimulatedExchange:
         """Match what works against a complete bar; a bar that comes late or twice is ignored."""
         if batch.bar_end_ns <= self._last_bar_end_ns:
             return []
+        if self._last_bar_end_ns < 0 and self._history is not None:
+            for earlier, first in self._history(batch.bar_end_ns - batch.interval_ns):
+                self.prime(earlier, first)
         reports = self._expire_before(session, batch.bar_end_ns)
         self._statistics.observe(batch, first_of_session=self._last_bar_end_ns <= session.open_ns)
         self._last_bar_end_ns = batch.bar_end_ns
