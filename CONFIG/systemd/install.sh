@@ -27,6 +27,7 @@ fail() { say "install.sh: $*" >&2; exit 2; }
 # code: replaced as a whole, so that nothing old stays importable
 install -d -m 0755 "$TARGET"
 for folder in LIVE_TRADING bin docs; do
+  [[ -d $SOURCE/$folder || $folder != docs ]] || continue
   rm -rf "${TARGET:?}/$folder.new"
   cp -R "$SOURCE/$folder" "$TARGET/$folder.new"
   find "$TARGET/$folder.new" -name __pycache__ -type d -prune -exec rm -rf {} +
