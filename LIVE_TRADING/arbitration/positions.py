@@ -15,8 +15,11 @@ from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray, IntArray
 _HOLD, _EXTEND, _REVERSE = int(Reason.HOLD), int(Reason.EXTEND), int(Reason.REVERSE)
 _EXIT_ELAPSED, _EXIT_REVERSED = int(Reason.EXIT_ELAPSED), int(Reason.EXIT_REVERSED)
 _EXIT_SESSION_END, _EXIT_BARRIER = int(Reason.EXIT_SESSION_END), int(Reason.EXIT_BARRIER)
-_EXITS = (_EXIT_ELAPSED, _EXIT_REVERSED, _EXIT_SESSION_END, _EXIT_BARRIER)
-_IS_EXIT = np.isin(np.arange(max(Reason) + 1), _EXITS)
+
+# What a reason does to the side: an exit wants none, a reversal the other one.
+_SIDE_KEPT = np.ones(max(Reason) + 1, dtype=np.int16)
+_SIDE_KEPT[[_EXIT_ELAPSED, _EXIT_REVERSED, _EXIT_SESSION_END, _EXIT_BARRIER]] = 0
+_SIDE_KEPT[_REVERSE] = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,25 +81,23 @@ class PositionReview:
         `barrier` (K,) says where the barrier against the position is likely.
         """
         column = np.arange(held.side.size)
-        signed = held.side * view.alpha_bps
-        forecast = signed[held.horizon, column]
+        forecast = held.side * view.alpha_bps[held.horizon, column]
         forecast[held.horizon < 0] = np.nan
-        best_row = np.where(view.qualifies, view.score, -np.inf).argmax(axis=0)
+        scores = np.where(view.qualifies, view.score, -np.inf)
+        best_row = scores.argmax(axis=0)
+        best_alpha = view.alpha_bps[best_row, column]
         held_score = np.fmax(forecast * self._per_root[held.horizon], 0.0)
-        switch = view.score[best_row, column] > self._switch_ratio * held_score + self._switch_margin_bps
-        switch &= view.qualifies[best_row, column]
-        agrees = signed[best_row, column] > 0.0
-        reverse = switch & ~agrees
+        bar = self._switch_ratio * held_score + self._switch_margin_bps
+        switch = np.maximum.reduce(scores, axis=0) > bar
+        agrees = held.side * best_alpha > 0.0
         reason = self._reasons(forecast, held, closing, barrier, switch & agrees)
-        reason[reverse] = _REVERSE
-        row = np.where(switch, best_row, held.horizon)
-        side = np.where(reverse, -held.side, held.side)
-        net = side * view.alpha_bps[row, column] - view.cost_bps
-        net[row < 0] = np.nan
-        leaves = _IS_EXIT[reason]
-        row[leaves] = -1
-        side[leaves] = 0
-        return Choice(row.astype(np.int16), side, net, reason)
+        reason[switch & ~agrees] = _REVERSE
+        # After a switch the view is on the side of the new horizon, so that its alpha counts in full.
+        net = np.where(switch, np.abs(best_alpha), forecast) - view.cost_bps
+        row = np.where(switch, best_row, held.horizon).astype(np.int16)
+        keeps = _SIDE_KEPT[reason]
+        row[keeps == 0] = -1
+        return Choice(row, held.side * keeps, net, reason)
 
     def _reasons(
         self, forecast: FloatArray, held: HeldBook, closing: bool, barrier: BoolArray, extend: BoolArray

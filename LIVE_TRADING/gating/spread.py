@@ -39,7 +39,7 @@ class SpreadGate:
 
     def judge(self, bid: FloatArray, ask: FloatArray, quote_age_s: FloatArray) -> SpreadGateResult:
         """Return the verdict (N,) on quotes of the given age; `allowed` binds entries and increases only."""
-        quoted = (bid > 0.0) & (ask > 0.0) & (bid < np.inf) & (ask < np.inf)
+        quoted = (np.minimum(bid, ask) > 0.0) & (np.maximum(bid, ask) < np.inf)
         good_bid = np.where(quoted, bid, np.nan)
         spread_bps = (ask - good_bid) / (0.5 * (ask + good_bid)) * BPS
         if not self._config.enabled:

@@ -67,6 +67,11 @@ class ExposureCaps:
             target = kept * min(1.0, self._gross_cap / gross) if gross > 0.0 else kept
         return target
 
+    def fits(self, room: Room) -> bool:
+        """Return whether everything can be added, also if the other side comes to nothing."""
+        gross = room.gross + room.long + room.short
+        return gross <= self._gross_cap and room.net + room.long <= self._net_cap >= room.short - room.net
+
     def scales(self, room: Room) -> Scales:
         """Return the factors for long and short increases under both caps."""
         added = room.long + room.short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
+from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,3 +33,22 @@ class SizingRequest:
     working_weight: FloatArray
     equity_usd: float
     reserve_bps: float
+
+    def of(self, index: IntArray) -> SizingRequest:
+        """Return the request for some of the symbols."""
+        return SizingRequest(
+            self.action.take(index),
+            self.side.take(index),
+            self.net_bps.take(index),
+            self.sigma_h_bps.take(index),
+            self.sigma_day_bps.take(index),
+            self.gate_factor.take(index),
+            self.entry_allowed.take(index),
+            self.held_shares.take(index),
+            self.price_usd.take(index),
+            self.lot.take(index),
+            self.min_notional_usd.take(index),
+            self.working_weight.take(index),
+            self.equity_usd,
+            self.reserve_bps,
+        )

@@ -73,19 +73,33 @@ class PositionSizer:
         `raw_weight` is the formula's weight before step 1; `target_weight` is the weight of `target_shares` (NaN where
         a position has no price).
         """
+        n_symbols = request.action.size
+        result = SizingResult(
+            np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols), np.full(n_symbols, _OK, dtype=np.int16)
+        )
+        # Most symbols of most cycles are flat and stay flat; what is left is sized as if it were all.
+        active = ((request.action != _NONE) | (request.held_shares != 0.0) | (request.working_weight != 0.0)).nonzero()[
+            0
+        ]
+        if active.size:
+            part = self._size(request.of(active))
+            result.raw_weight[active], result.target_weight[active] = part.raw_weight, part.target_weight
+            result.target_shares[active], result.reason[active] = part.target_shares, part.reason
+        return result
+
+    def _size(self, request: SizingRequest) -> SizingResult:
+        """Size symbols that hold, want or work something."""
         book = _as_weights(request)
         known = (request.sigma_h_bps > 0.0) & (request.sigma_day_bps > 0.0)
         raw = self._raw_weight(request)
         target, reason = self._wanted(request, book, known, raw)
-        if self._caps is None:
-            shares = _shares(request, book, target, reason)
-        else:
+        if self._caps is not None:
             target = _without_drift(self._caps, book, target, reason)
-            grows = np.abs(target) > np.abs(book.held)
-            if grows.any():
-                shares = self._within_caps(self._caps, request, book, target, grows, reason)
-            else:
-                shares = _shares(request, book, target, reason)
+        grows = np.abs(target) > np.abs(book.held)
+        if self._caps is not None and grows.any():
+            shares = self._within_caps(self._caps, request, book, target, grows, reason)
+        else:
+            shares = _shares(request, book, target, grows, reason)
         return SizingResult(raw, _weights(shares, book), shares, reason)
 
     def _raw_weight(self, request: SizingRequest) -> FloatArray:
@@ -124,11 +138,13 @@ class PositionSizer:
         reserved = reserved_weight(book.held, request.working_weight)
         added = _added(target, reserved, grows)
         room = room_of(reserved, added)
+        if caps.fits(room):
+            return _shares(request, book, target, grows, reason)
         scales = caps.scales(room)
         for attempt in range(_MAX_PASSES + 1):
             verdict = reason.copy()
             fitted = self._scaled(scales, book, target, reserved, added, verdict)
-            shares = _shares(request, book, fitted, verdict)
+            shares = _shares(request, book, fitted, grows, verdict)
             long, short = sides(_added(_weights(shares, book), reserved, grows))
             smaller = caps.rescale(scales, room, long, short)
             if smaller == scales:
@@ -182,11 +198,10 @@ def _added(target: FloatArray, reserved: FloatArray, grows: BoolArray) -> FloatA
     return np.where(grows, np.copysign(np.maximum(np.abs(target) - np.abs(reserved), 0.0), target), 0.0)
 
 
-def _shares(request: SizingRequest, book: _Book, target: FloatArray, reason: CodeArray) -> FloatArray:
+def _shares(request: SizingRequest, book: _Book, target: FloatArray, grows: BoolArray, reason: CodeArray) -> FloatArray:
     """Return whole lots; what is held where nothing moves or the order would be too small (written into `reason`)."""
     moves = np.abs(target - book.held) > 0.0
     lots = whole_lots(target * (book.equity_usd / book.price_usd), request.lot)
-    grows = np.abs(target) > np.abs(book.held)
     small = order_too_small(lots, request.held_shares, grows, book.price_usd, request.min_notional_usd)
     reason[moves & small & (reason != _CAPPED)] = _BELOW_LOT
     shares = np.where(moves & ~small, lots, request.held_shares)

@@ -211,3 +211,22 @@ def test_inputs_are_left_as_they_are():
     HorizonBlender(BlendingConfig(), ALL).blend(stage1, covariance, sigma)
     for array, old in zip((stage1.calibrated, ic, covariance, sigma), before, strict=True):
         assert array.tobytes() == old.tobytes()
+
+
+def test_weights_follow_evidence_that_changes_and_cannot_be_written():
+    blender = HorizonBlender(CONFIG, ALL[:1])
+    ic, covariance, sigma = np.array([[0.03, 0.01]]), np.eye(2)[None].copy(), np.array([[100.0]])
+    z = np.array([[[1.0], [1.0]]])
+    first = blender.blend(predictions(z, ic, horizons=ALL[:1]), covariance, sigma).weights
+    again = blender.blend(predictions(z, ic.copy(), horizons=ALL[:1]), covariance.copy(), sigma).weights
+    assert first.tolist() == again.tolist() == [pytest.approx([0.75, 0.25])]
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 1.0
+    ic[0, 1] = 0.03
+    assert blender.blend(predictions(z, ic, horizons=ALL[:1]), covariance, sigma).weights[0] == pytest.approx(
+        [0.5, 0.5]
+    )
+    covariance[0, 1, 1] = 3.0
+    last = blender.blend(predictions(z, ic, horizons=ALL[:1]), covariance, sigma).weights[0]
+    assert last == pytest.approx([3.3 / 4.6, 1.3 / 4.6])
+    assert first[0] == pytest.approx([0.75, 0.25])
