@@ -1,0 +1,1 @@
+"""Verbs: python -m bin.<verb>."""

@@ -59,6 +59,7 @@ class Reason(IntEnum):
     HALTED = 75
     GUARDRAIL = 76  # a tripped guardrail flattens or refuses
     SESSION_CLOSED = 77  # nothing can fill any more in this session
+    NOT_SELECTED = 79  # in the universe, not among the symbols to trade
     CANCEL_WORKING = 78  # an exit is wanted while an entry works: that is cancelled first
 
 

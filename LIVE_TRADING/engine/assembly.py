@@ -13,7 +13,7 @@ from LIVE_TRADING.common.codec import record_from
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.horizons import Horizon, parse_horizons
-from LIVE_TRADING.common.types import FloatArray, Instrument
+from LIVE_TRADING.common.types import BoolArray, FloatArray, Instrument
 from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.market import MarketModel
@@ -48,6 +48,7 @@ class Assembly:
     lots: tuple[Decimal, ...]
     lot_sizes: FloatArray
     min_notional_usd: FloatArray
+    tradable: BoolArray
     session_ends: bool
     max_weight: float
     max_prediction_age_ns: int
@@ -135,7 +136,15 @@ def assemble(run: RunStarted) -> Assembly:
         lots=tuple(instrument.lot for instrument in listed),
         lot_sizes=np.array([float(instrument.lot) for instrument in listed]),
         min_notional_usd=np.array([float(instrument.min_notional) for instrument in listed]),
+        tradable=_tradable(run.symbols, config.engine.trade_symbols),
         session_ends=overnight,
         max_weight=config.sizing.max_weight,
         max_prediction_age_ns=min(round(config.engine.max_prediction_age_s * NS_PER_S), half_bar_ns),
     )
+
+
+def _tradable(symbols: tuple[str, ...], chosen: tuple[str, ...]) -> BoolArray:
+    unknown = sorted(set(chosen) - set(symbols))
+    if unknown:
+        raise ConfigurationError(f"symbols to trade {', '.join(unknown)} are not in the universe {', '.join(symbols)}")
+    return np.array([not chosen or symbol in chosen for symbol in symbols], dtype=np.bool_)

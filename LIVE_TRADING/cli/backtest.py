@@ -1,0 +1,126 @@
+"""`python -m bin.run_backtest`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from LIVE_TRADING.backtest.engine import BacktestEngine
+from LIVE_TRADING.backtest.outputs import check_out_folder, write_outputs
+from LIVE_TRADING.backtest.record import BacktestRecord
+from LIVE_TRADING.backtest.recorder import Effort, Recorder
+from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker
+from LIVE_TRADING.cli.compose import (
+    Source,
+    open_source,
+    peak_rss_mb,
+    run_name,
+    session_close_ns,
+    session_open_ns,
+    settings_for,
+    venue,
+)
+from LIVE_TRADING.cli.settings import Settings, engine_config
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.types import Session
+from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.run_setup import open_run
+
+BACKTEST_NONCE = "backtest"
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    """What to backtest: artifacts over a source, from `start` to `end` (session dates)."""
+
+    run_root: Path
+    run_id: str
+    start: str | None = None
+    end: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def backtest(
+    source: Source,
+    settings: Settings,
+    request: BacktestRequest,
+    on_session: Callable[[Session, int], None] | None = None,
+) -> BacktestRecord:
+    """Run a backtest and return its record. `on_session` is told each session and the number there are."""
+    started = time.perf_counter()
+    config = engine_config(settings)
+    plan = open_run(
+        config,
+        source.facts,
+        source.instruments,
+        run_id=request.run_id,
+        nonce=BACKTEST_NONCE,
+        account=PAPER_ACCOUNT,
+        start_ns=session_open_ns(source, request.start),
+        end_ns=session_close_ns(source, request.end),
+        run_root=request.run_root,
+    )
+    if plan.predictor is None:
+        raise ConfigurationError(f"{request.run_root}: holds no models to backtest")
+    core = plan.core()
+    recorder = Recorder(core)
+    broker = BacktestBroker(venue(source, settings), source.panel.sessions)
+    total = sum(plan.feed_start_ns < session.close_ns <= plan.end_ns for session in source.facts.sessions)
+    engine = BacktestEngine(
+        Driver(core, None, (recorder,), strict=True),
+        source.provider,
+        broker,
+        plan.predictor,
+        plan.assembly.market.features,
+        latency=InferenceLatency(timeout_ns=round(config.engine.inference_timeout_s * NS_PER_S)),
+        on_session=None if on_session is None else lambda session: on_session(session, total),
+    )
+    engine.run(plan.feed_start_ns, plan.end_ns)
+    effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
+    sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
+    return recorder.record(sessions, effort, source.panel.quotes_estimated)
+
+
+def run_backtest(
+    data: str,
+    run_id: str | None,
+    run_root: Path | None,
+    start: str | None,
+    end: str | None,
+    out: Path,
+    profile: str | None,
+    overrides: list[str] | None,
+    cash_usd: float | None,
+    interval_minutes: int | None,
+    calendar: str,
+    trade_symbols: tuple[str, ...],
+) -> int:
+    """Backtest and write the result folder; print the summary."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from LIVE_TRADING.cli.options import run_folder
+    from LIVE_TRADING.cli.tables import summary_table
+
+    check_out_folder(out)
+    settings = settings_for(profile, overrides, cash_usd=cash_usd, trade_symbols=trade_symbols)
+    folder = run_folder(run_id, run_root)
+    if folder is None:
+        raise ConfigurationError("name the models to backtest: --run-id or --run-root")
+    source = open_source(data, settings, interval_minutes, calendar)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("backtest", total=None)
+
+        def advance(session: Session, total: int) -> None:
+            progress.update(task, total=total, description=f"backtest {session.date}", advance=1)
+
+        record = backtest(source, settings, BacktestRequest(folder, run_name(run_id, run_root), start, end), advance)
+    summary: dict[str, Any] = write_outputs(record, out)
+    Console().print(summary_table(summary, out))
+    return 0

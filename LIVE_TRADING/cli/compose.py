@@ -1,0 +1,125 @@
+"""Putting the parts of a run together: data, venue, plan. The composition root of every verb."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from LIVE_TRADING.brokers.exchange import SimulatedExchange
+from LIVE_TRADING.cli.settings import Settings, load_settings
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.types import BarBatch, Instrument
+from LIVE_TRADING.common.units import money
+from LIVE_TRADING.data.calendars import ALWAYS_OPEN
+from LIVE_TRADING.data.historical import HistoricalDataProvider
+from LIVE_TRADING.data.instruments import instruments_for
+from LIVE_TRADING.data.panel import BarPanel
+from LIVE_TRADING.data.registry import DataOptions, get_data_provider
+from LIVE_TRADING.engine.run_setup import CENT, DataFacts
+
+HISTORY_SESSIONS = 12  # the exchange's statistics reach back ten sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Recorded or simulated bars, and what the venue allows for their symbols."""
+
+    provider: HistoricalDataProvider
+    facts: DataFacts
+    instruments: dict[str, Instrument]
+
+    @property
+    def panel(self) -> BarPanel:
+        """Return the bars."""
+        return self.provider.panel
+
+
+def settings_for(
+    profile: str | None,
+    overrides: Sequence[str] | None,
+    *,
+    cash_usd: float | None = None,
+    trade_symbols: Sequence[str] = (),
+) -> Settings:
+    """Return the configuration with the flags of a verb on top."""
+    given = list(overrides or ())
+    if cash_usd is not None:
+        given.append(f"engine.initial_cash_usd={cash_usd}")
+    if trade_symbols:
+        given.append(f"engine.trade_symbols=[{', '.join(repr(name) for name in trade_symbols)}]")
+    return load_settings(profile, given).config
+
+
+def open_source(spec: str, settings: Settings, interval_minutes: int | None, calendar: str = "auto") -> Source:
+    """Read the bars that a spec names.
+
+    Raises
+    ------
+    ConfigurationError, DataProviderError
+        No such source, or something is wrong with its bars.
+    """
+    options = DataOptions(interval_minutes=interval_minutes, calendar=calendar, simulated=settings.simulated)
+    provider = get_data_provider(spec, options)
+    panel = provider.panel
+    facts = DataFacts(
+        panel.symbols,
+        panel.interval_ns,
+        panel.sessions.name,
+        panel.bars_per_session,
+        panel.sessions.sessions,
+        panel.data_hash,
+    )
+    return Source(provider, facts, instruments_for(panel.symbols, settings.instruments))
+
+
+def venue(source: Source, settings: Settings) -> SimulatedExchange:
+    """Return the simulated exchange; it learns spread, volatility and volume from the bars before the run."""
+    panel = source.panel
+
+    def history(before_ns: int) -> Iterator[tuple[BarBatch, bool]]:
+        end = int(panel.bar_end_ns.searchsorted(before_ns, side="right"))
+        first_row = max(0, end - HISTORY_SESSIONS * panel.bars_per_session)
+        for row in range(first_row, end):
+            new = row == first_row or panel.session_index[row] != panel.session_index[row - 1]
+            yield panel.batch(row), bool(new)
+
+    return SimulatedExchange(
+        settings.exchange,
+        panel.symbols,
+        source.instruments,
+        money(settings.engine.initial_cash_usd, CENT),
+        session_ends=panel.sessions.name != ALWAYS_OPEN,
+        history=history,
+    )
+
+
+def session_open_ns(source: Source, text: str | None) -> int | None:
+    """Return the open of the first session on or after a date."""
+    if text is None:
+        return None
+    for session in source.facts.sessions:
+        if session.date >= text:
+            return session.open_ns
+    raise ConfigurationError(f"start {text} is after the last session {source.facts.sessions[-1].date} of the data")
+
+
+def session_close_ns(source: Source, text: str | None) -> int | None:
+    """Return the close of the last session on or before a date."""
+    if text is None:
+        return None
+    for session in reversed(source.facts.sessions):
+        if session.date <= text:
+            return session.close_ns
+    raise ConfigurationError(f"end {text} is before the first session {source.facts.sessions[0].date} of the data")
+
+
+def run_name(run_id: str | None, run_root: Path | None) -> str:
+    """Return what to call a run."""
+    return run_id or (run_root.name if run_root is not None else "adhoc")
+
+
+def peak_rss_mb() -> float:
+    """Return the most memory this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,48 @@
+"""`python -m bin.control`: an operator's word to a stopped engine, journaled like any other event."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from LIVE_TRADING.cli.exits import ExitCode
+from LIVE_TRADING.common.events import ControlRequest
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.files import FolderLock
+from LIVE_TRADING.engine.checkpoint import Checkpoints
+from LIVE_TRADING.engine.trading_engine import recorded_run, resume_run, start_core
+
+ACTIONS = ("resume", "reset", "halt")
+
+
+def control(action: str, reason: str, state_dir: Path) -> int:
+    """Apply an action under the folder's lock and write the checkpoint.
+
+    Raises
+    ------
+    ConfigurationError
+        Unknown action, no reason, or no session in the folder.
+    """
+    if action not in ACTIONS:
+        raise ConfigurationError(f"{action}: one of {', '.join(ACTIONS)}")
+    if not reason.strip():
+        raise ConfigurationError("--reason: say why; it is kept with the state")
+    if not state_dir.is_dir():
+        raise ConfigurationError(f"--state-dir {state_dir}: no such folder")
+    with FolderLock(state_dir):
+        run = recorded_run(state_dir)
+        if run is None:
+            raise ConfigurationError(f"--state-dir {state_dir}: there is no session")
+        core = start_core(state_dir, run)
+        recovered = resume_run(state_dir, core)
+        driver = recovered.driver
+        before = core.state.risk
+        driver.step(ControlRequest(action, reason, time.time_ns()), recovered.resume_ns)
+        checkpoints = Checkpoints(state_dir, run.run_id, core.market_model)
+        if driver.journal is not None:
+            driver.journal.close()
+        checkpoints.write_state(core.state, driver.seq)
+    after = core.state.risk
+    lifted = ", ".join(latch.rule_id for latch in before.latches) or "nothing was latched"
+    print(f"{action}: {before.state.value} -> {after.state.value} ({lifted})")
+    return int(ExitCode.DONE)

@@ -1,0 +1,191 @@
+"""`python -m bin.run_live_trading`: the asyncio shell over the core, here with the paper broker on recorded bars."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, PaperBroker
+from LIVE_TRADING.cli.compose import Source, open_source, session_close_ns, session_open_ns, venue
+from LIVE_TRADING.cli.exits import ExitCode, LiveGateError
+from LIVE_TRADING.cli.settings import Settings, engine_config
+from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.engine.driver import Observer
+from LIVE_TRADING.engine.trading_engine import TradingEngine
+from LIVE_TRADING.observability.bus import NoticeBus
+from LIVE_TRADING.risk import TradingState
+
+PAPER = "paper"
+VENUE_FILE = "paper_venue.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRequest:
+    """What to trade: artifacts (None: limited mode), dates, pace, and where to keep state (None: nowhere)."""
+
+    run_root: Path | None
+    run_id: str
+    start: str | None = None
+    end: str | None = None
+    speed: str = "max"
+    state_dir: Path | None = None
+    max_cycles: int | None = None
+    targets: tuple[str, ...] | None = None
+    observers: Sequence[Observer] = field(default_factory=tuple)
+
+
+def refuse_live(live: bool, broker: str, settings: Settings) -> None:
+    """Refuse real money unless every condition holds; none can hold before there is a broker for it.
+
+    Raises
+    ------
+    LiveGateError
+        `--live` or `mode: live` was given.
+    """
+    if live or settings.engine.mode == "live":
+        asked = "--live" if live else "engine.mode: live"
+        raise LiveGateError(
+            f"{asked}: the broker {broker!r} moves no real money, and this version has no other; leave {asked} out"
+        )
+    if broker != PAPER:
+        raise ConfigurationError(f"--broker {broker}: this version knows {PAPER}")
+
+
+def build_engine(
+    source: Source, settings: Settings, request: LiveRequest, bus: NoticeBus | None = None
+) -> TradingEngine:
+    """Return an engine over a paper venue, at the start of a run or where it stopped."""
+    config = engine_config(settings)
+    start_ns, end_ns = session_open_ns(source, request.start), session_close_ns(source, request.end)
+    file = request.state_dir / VENUE_FILE if request.state_dir is not None else None
+    clock = run_clock(request.speed, source.facts.sessions[0].open_ns if start_ns is None else start_ns)
+    broker = PaperBroker(venue(source, settings), source.panel.sessions, clock, file)
+    return TradingEngine(
+        broker,
+        source.provider,
+        request.run_root,
+        targets=request.targets,
+        config=config,
+        clock=clock,
+        facts=source.facts,
+        instruments=source.instruments,
+        run_id=request.run_id,
+        account=PAPER_ACCOUNT,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        state_dir=request.state_dir,
+        observers=request.observers,
+        grace_ns=0,
+        bus=bus,
+    )
+
+
+def run_clock(speed: str, origin_ns: int) -> RealTimeClock | VirtualClock:
+    """Return the clock of recorded data: `max` as fast as decisions can be taken, else a multiple of real time.
+
+    Raises
+    ------
+    ConfigurationError
+        The speed is no positive number.
+    """
+    if speed == "max":
+        return VirtualClock()
+    try:
+        factor = float(speed)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigurationError(f"--speed {speed}: write max, or a positive multiple of real time such as 60")
+    return RealTimeClock(origin_ns, factor)
+
+
+async def trade(
+    engine: TradingEngine, max_cycles: int | None = None, on_cycle: Callable[[int], None] | None = None
+) -> None:
+    """Run an engine until its data end or SIGINT or SIGTERM asks it to stop; a second signal ends at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop(number: int) -> None:
+        nonlocal asked
+        if asked:
+            loop.remove_signal_handler(number)
+            signal.raise_signal(number)
+        asked = True
+        engine.request_stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await engine.run(max_cycles, on_cycle)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def exit_code(engine: TradingEngine) -> int:
+    """Return how the process ends: halted is a code of its own, so that a supervisor leaves it alone."""
+    return int(ExitCode.HALTED if engine.core.state.risk.state is TradingState.HALTED else ExitCode.DONE)
+
+
+def run_live_trading(
+    data: str,
+    request: LiveRequest,
+    settings: Settings,
+    *,
+    interval_minutes: int | None,
+    calendar: str,
+    metrics_port: int | None,
+    dry_run: bool,
+) -> int:
+    """Trade, and print the closing table."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from LIVE_TRADING.alerting import AlertManager, alert_channels
+    from LIVE_TRADING.cli.tables import live_table
+    from LIVE_TRADING.common.units import iso_utc
+    from LIVE_TRADING.observability.logging import NoticeLogger
+    from LIVE_TRADING.observability.metrics import MetricsCollector
+
+    source = open_source(data, settings, interval_minutes, calendar)
+    bus = NoticeBus()
+    metrics, alerts = MetricsCollector(), AlertManager(settings.alerting, alert_channels(settings.alerting))
+    bus.subscribe("metrics", metrics)
+    bus.subscribe("log", NoticeLogger())
+    alerts.attach(bus)
+    console = Console(stderr=True)
+    try:
+        if metrics_port is not None:
+            console.print(f"metrics on http://127.0.0.1:{metrics.serve(metrics_port)}/metrics")
+        engine = build_engine(source, settings, request, bus)
+        try:
+            run = engine.run_started
+            console.print(
+                f"run {run.run_id}: {len(run.symbols)} symbols, horizons {', '.join(run.horizons)}, paper broker, "
+                f"decides after {iso_utc(run.warmup_until_ns)}"
+                + (f", resumes at {iso_utc(engine.recovered.resume_ns)}" if engine.recovered.resumed else "")
+            )
+            if dry_run:
+                console.print("dry run: everything fits; nothing was traded")
+                return int(ExitCode.DONE)
+            with Progress(console=console, transient=True) as progress:
+                task = progress.add_task("trading", total=None)
+                asyncio.run(
+                    trade(
+                        engine,
+                        request.max_cycles,
+                        lambda now_ns: progress.update(task, advance=1, description=iso_utc(now_ns)),
+                    )
+                )
+            Console().print(live_table(engine.core.state, request.state_dir))
+            return exit_code(engine)
+        finally:
+            engine.close()
+    finally:
+        alerts.close()
+        metrics.close()

@@ -1,0 +1,69 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUN_ID = typer.Option("--run-id", help="name of the run: state/runs/<name>, or $LIVE_TRADING_RUNS/<name>")
+RunId = Annotated[str | None, RUN_ID]
+RunRoot = Annotated[Path | None, typer.Option("--run-root", help="folder of the run, in place of --run-id")]
+Data = Annotated[
+    str,
+    typer.Option("--data", help="PATH of a Parquet or CSV file of bars, historical:PATH, or simulated", metavar="SPEC"),
+]
+Interval = Annotated[int | None, typer.Option("--interval", help="bar interval, minutes; inferred where absent")]
+Profile = Annotated[str | None, typer.Option("--profile", help="CONFIG/profiles/<name>.yaml on top")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, wins over files; repeatable")]
+Calendar = Annotated[str, typer.Option("--calendar", help="auto, 24/7, or an exchange such as XNYS")]
+Start = Annotated[str | None, typer.Option("--start", help="first session to decide in, YYYY-MM-DD")]
+End = Annotated[str | None, typer.Option("--end", help="last session, YYYY-MM-DD")]
+Cash = Annotated[float | None, typer.Option("--initial-cash", help="USD")]
+Symbols = Annotated[str | None, typer.Option("--symbols", help="symbols to enter, by comma; all are forecast")]
+SymbolsFile = Annotated[Path | None, typer.Option("--symbols-file", help="the same, one a line")]
+
+
+def run_folder(run_id: str | None, run_root: Path | None) -> Path | None:
+    """Return the folder of a run: `run_root`, else `run_id` under $LIVE_TRADING_RUNS or state/runs."""
+    if run_root is not None:
+        return run_root
+    if run_id is None:
+        return None
+    return Path(os.environ.get("LIVE_TRADING_RUNS", "state/runs")) / run_id
+
+
+def chosen_symbols(symbols: str | None, file: Path | None) -> tuple[str, ...]:
+    """Return the symbols of both options, sorted; none: no choice.
+
+    Raises
+    ------
+    typer.BadParameter
+        The file cannot be read.
+    """
+    names = [name.strip() for name in (symbols or "").split(",")]
+    if file is not None:
+        try:
+            names += [line.strip() for line in file.read_text().splitlines()]
+        except OSError as error:
+            raise typer.BadParameter(f"--symbols-file {file}: {error.strerror}") from error
+    return tuple(sorted({name for name in names if name and not name.startswith("#")}))
+
+
+def session_date(text: str | None, flag: str) -> str | None:
+    """Return a date as given, or refuse it.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is no date.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise typer.BadParameter(f"{flag} {text}: write YYYY-MM-DD") from error

@@ -1,0 +1,87 @@
+"""`python -m bin.train_models`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from LIVE_TRADING.cli.compose import open_source, settings_for
+from LIVE_TRADING.cli.options import run_folder
+from LIVE_TRADING.cli.settings import engine_config
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.training.train import TrainingReport, train_run
+
+
+class ProgressBars:
+    """One bar per kind of work, as training tells them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show how far a piece of work is."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+
+def progress_display() -> Progress:
+    """Return a display of progress on stderr."""
+    columns = (TextColumn("{task.description:<28}"), BarColumn(bar_width=30), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=False)
+
+
+def train_models(
+    data: str,
+    run_id: str | None,
+    run_root: Path | None,
+    until: str | None,
+    profile: str | None,
+    overrides: list[str] | None,
+    interval_minutes: int | None,
+    calendar: str,
+    replace: bool,
+) -> int:
+    """Train a run and print what its models are worth out of sample."""
+    folder = run_folder(run_id, run_root)
+    if folder is None:
+        raise ConfigurationError("name the run to train: --run-id or --run-root")
+    settings = settings_for(profile, overrides)
+    started = time.perf_counter()
+    source = open_source(data, settings, interval_minutes, calendar)
+    with progress_display() as display:
+        report = train_run(
+            source.panel,
+            settings.training,
+            folder,
+            until,
+            ProgressBars(display),
+            engine=engine_config(settings),
+            replace_run=replace,
+        )
+    Console().print(training_table(report, time.perf_counter() - started))
+    return 0
+
+
+def training_table(report: TrainingReport, wall_s: float) -> Table:
+    """Return the out-of-sample evidence of every model."""
+    title = f"{report.run_root}: {report.symbols} symbols, {report.sessions} sessions to {report.until}, {wall_s:.0f} s"
+    table = Table(title=title, title_justify="left")
+    for name in ("horizon", "family", "train rows", "IC", "n effective", "RMSE"):
+        table.add_column(name, justify="left" if name in ("horizon", "family") else "right")
+    for model in report.models:
+        pooled = model.metrics
+        table.add_row(
+            model.horizon,
+            model.family,
+            f"{model.train_rows:,}",
+            "-" if pooled.ic is None else f"{pooled.ic:+.4f}",
+            f"{pooled.n_effective:,.0f}",
+            "-" if pooled.rmse is None else f"{pooled.rmse:.4f}",
+        )
+    return table

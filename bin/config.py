@@ -1,0 +1,34 @@
+"""Check or show the configuration."""
+
+from typing import Annotated
+
+import typer
+
+from LIVE_TRADING.cli import options as opt
+from LIVE_TRADING.cli.exits import run_command
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    action: Annotated[str, typer.Argument(help="check or show")],
+    profile: opt.Profile = None,
+    overrides: opt.Overrides = None,
+) -> None:
+    """Read CONFIG/, profile, environment and flags."""
+
+    def command() -> int:
+        from LIVE_TRADING.cli import config_verb
+        from LIVE_TRADING.common.exceptions import ConfigurationError
+
+        verbs = {"check": config_verb.check, "show": config_verb.show}
+        if action not in verbs:
+            raise ConfigurationError(f"{action}: one of {', '.join(verbs)}")
+        return verbs[action](profile, overrides)
+
+    run_command(command)
+
+
+if __name__ == "__main__":
+    app()
