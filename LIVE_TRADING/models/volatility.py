@@ -169,15 +169,18 @@ class VolatilityModel:
         self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
     ) -> FloatArray:
         """Return (H,) Σ s over the bars of each horizon after `slot`, at least the floor; 1d: over a session."""
-        n_ahead = np.array([horizon.bars or self._bars for horizon in horizons])
-        end = slot + 1 + n_ahead
-        if self._overnight:
-            sums = state.profile_sums[np.minimum(end, n_bars_session)]
-        else:
-            days, end = np.divmod(end, self._bars)
-            sums = days * state.profile_sums[-1] + state.profile_sums[end]
-        mass = np.maximum(sums - state.profile_sums[slot + 1], self._config.floor_frac * n_ahead)
-        return np.where([horizon.is_daily for horizon in horizons], float(self._bars), mass)
+        sums, floor = state.profile_sums, self._config.floor_frac
+        so_far = float(sums[slot + 1])
+        mass = []
+        for horizon in horizons:  # scalars: an array of six is slower
+            if horizon.is_daily:
+                mass.append(float(self._bars))
+                continue
+            days, end = 0, min(slot + 1 + horizon.bars, n_bars_session)
+            if not self._overnight:
+                days, end = divmod(slot + 1 + horizon.bars, self._bars)
+            mass.append(max(days * float(sums[-1]) + float(sums[end]) - so_far, floor * horizon.bars))
+        return np.array(mass)
 
     def _mass(self, state: VolatilityState, slot: int, opening: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Return Σ s (N,) over the bars that a return ending now spans, and whether they are more than one."""

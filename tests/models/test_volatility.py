@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.horizons import parse_horizons
 from LIVE_TRADING.common.units import NS_PER_MINUTE
+from LIVE_TRADING.data.bars_file import read_bars
 from LIVE_TRADING.models.volatility import VolatilityConfig, VolatilityModel, VolatilityState
 
 BARS = 10
@@ -302,3 +303,34 @@ def test_a_missing_array_is_named():
     del arrays["profile"], arrays["fast"]
     with pytest.raises(StateError, match="fast, profile"):
         VolatilityState.from_arrays(arrays)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "symbols", "session_minutes", "overnight"),
+    [
+        pytest.param(
+            "us_equity_5m_2025.parquet", ("AAPL", "COIN", "KWEB", "MRNA", "SPY", "XLU"), 390, True, id="stocks"
+        ),
+        pytest.param("crypto_5m_2024.parquet", None, 1440, False, id="crypto"),
+    ],
+)
+def test_recorded_outcomes_are_as_wide_as_the_forecast(shared_data, name, symbols, session_minutes, overnight):
+    """Root mean square of r/σ_h, clipped at 4, is near 1 at every horizon; clipping takes some of the tails."""
+    panel = read_bars(shared_data(name), symbols=symbols)
+    horizons = parse_horizons(("5m", "30m", "60m", "1d"), panel.interval_ns, session_minutes)
+    n_bars = panel.sessions.n_bars(panel.interval_ns)[panel.session_index]
+    volatility = VolatilityModel(VolatilityConfig(), panel.bars_per_session, overnight)
+    state, sigma_bps = volatility.initial(len(panel.symbols)), []
+    for row in range(len(panel)):
+        slot = int(panel.slot[row])
+        state = volatility.advance(state, panel.batch(row), slot, int(n_bars[row]), slot == 0)
+        sigma_bps.append(volatility.sigma_bps(state, slot, int(n_bars[row]), horizons))
+    for j, horizon in enumerate(horizons):
+        ahead = horizon.bars or panel.bars_per_session  # half days shift a few ends of 1d: no matter here
+        start = np.arange(10 * panel.bars_per_session, len(panel) - ahead)
+        if overnight and not horizon.is_daily:
+            start = start[panel.slot[start] + ahead < n_bars[start]]
+        moved = panel.close[start + ahead] / panel.open[start + 1] - 1.0
+        outcome = np.clip(moved * 1e4 / np.array(sigma_bps)[start, j], -4, 4)
+        assert 0.85 < np.sqrt(np.nanmean(np.square(outcome))) < 1.15, horizon.name
