@@ -48,7 +48,7 @@ def _ranks(values: FloatArray) -> tuple[FloatArray, BoolArray | None]:
     n = values.shape[-1]
     flat = values.reshape(-1)
     isnan = np.isnan(flat)
-    unknown = isnan if isnan.any() else None
+    unknown = isnan if np.logical_or.reduce(isnan) else None
     row_start, rank = _places(flat.size // n, n)
     order = np.argsort(_without_nan(flat, unknown).reshape(-1, n), axis=-1).reshape(-1)
     order += row_start
@@ -73,14 +73,14 @@ def _without_nan(flat: FloatArray, unknown: BoolArray | None) -> FloatArray:
 
 def _shared(rank: FloatArray, tied: IntArray) -> FloatArray:
     """Return ranks in which every run of ties has the mean of its first and last; `tied`: places equal to the next."""
-    begins = np.ones(tied.size, dtype=bool)
+    begins, ends = np.empty((2, tied.size), dtype=bool)
+    begins[0] = ends[-1] = True
     np.not_equal(tied[1:], tied[:-1] + 1, out=begins[1:])
-    ends = np.ones(tied.size, dtype=bool)
     ends[:-1] = begins[1:]
     last = tied[ends] + 1
     mean = 0.5 * (rank[tied[begins]] + rank[last])
     shared = rank.copy()
-    shared[tied] = mean[np.cumsum(begins) - 1]
+    shared[tied] = mean[begins.cumsum() - 1]
     shared[last] = mean
     return shared
 

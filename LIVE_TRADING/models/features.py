@@ -8,36 +8,18 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 
 from LIVE_TRADING.common.array_record import ArrayMap, under_prefix, with_prefix
-from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.ranks import centred_ranks
 from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session
 from LIVE_TRADING.models.arrivals import Arrival, arrival
-from LIVE_TRADING.models.indicators import IndicatorConfig, Indicators, IndicatorState
+from LIVE_TRADING.models.feature_config import FeatureConfig
+from LIVE_TRADING.models.indicators import INDICATORS, Indicators, IndicatorState
 from LIVE_TRADING.models.rings import RingState, WindowSums
 from LIVE_TRADING.models.session_levels import SessionState, advance_session, initial_session, open_session
 from LIVE_TRADING.models.volume_level import VolumeLevel, VolumeState, safe_volume
 
-
-class FeatureConfig(FrozenConfig):
-    """Spans of the features, in bars of the symbol, and their indicators."""
-
-    return_spans: tuple[int, ...] = Field((3, 6, 12, 36), min_length=1, max_length=8, description="besides one bar")
-    volatility_spans: tuple[int, ...] = Field((12, 24, 60), min_length=2, max_length=6, description="ascending")
-    volume_span: int = Field(24, ge=2, le=1_000, description="window that a bar's log volume is compared with")
-    volume_trend_span: int = Field(5, ge=1, le=1_000, description="EWMA of the volume surprise")
-    volume_level_sessions: float = Field(5.0, gt=0, le=250, description="EWMA of log volume, in sessions")
-    volume_clip: float = Field(4.0, gt=0, le=20, description="largest surprise, natural log units; 4 is a factor of 55")
-    indicators: IndicatorConfig = IndicatorConfig()
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name, spans in (("return_spans", self.return_spans), ("volatility_spans", self.volatility_spans)):
-            if list(spans) != sorted(set(spans)) or not 2 <= spans[0] <= spans[-1] <= 1_000:
-                raise ValueError(f"{name} {list(spans)} must ascend between 2 and 1000")
-        return self
+__all__ = ["Bars", "FeatureBuilder", "FeatureConfig", "FeatureState", "compute_all"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,14 +98,15 @@ class FeatureBuilder:
         level_span = config.volume_level_sessions * bars_per_session
         self._volume = VolumeLevel(level_span, config.volume_trend_span, config.volume_clip)
         returns, volatilities = config.return_spans, config.volatility_spans
-        self._sums = WindowSums([returns, volatilities, [config.volume_span]], n_symbols)
+        self._sums = WindowSums([volatilities, returns, [config.volume_span]], n_symbols)
         self._volatility_span = np.array(volatilities, dtype=float)[:, None]
-        needs = _bars_needed(config, self._indicators)
+        needs = config.bars_needed()
         self._row = {name: row for row, name in enumerate(needs)}
-        self._need = np.array(list(needs.values()))[:, None]  # order: of the names
+        self._need = np.array(list(needs.values()))[:, None]
         self._most_needed = int(self._need.max())
-        self._ranked = [self._row[name] for name in _ranked_names(config)]
-        self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in _ranked_names(config)))
+        self._indicator_rows = slice(self._row["rsi"], self._row["rsi"] + len(INDICATORS))
+        self._ranked = np.array([self._row[name] for name in config.ranked])
+        self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in config.ranked))
 
     def initial(self) -> FeatureState:
         """Return the memory before the first bar."""
@@ -149,83 +132,101 @@ class FeatureBuilder:
         now = arrival(bars, state.indicators.count)
         last_close, session = state.indicators.close, state.session
         if first_of_session:
-            session = open_session(session, last_close, state.sums.totals[0])
+            session = open_session(session, last_close, state.sums.totals[1])
         session, reference = advance_session(session, last_close, now)
-        returns, log_volume = self._logarithms(now, reference)
-        volume, surprise, relative = self._volume.advance(state.volume, log_volume)
-        sums, windows = self._sums.advance(state.sums, np.array([returns, returns * returns, relative]), now)
-        indicators, raw = self._indicators.advance(state.indicators, now)
+        added = self._logarithms(now, reference)
+        squares, returns, log_volume = added
+        np.multiply(returns, returns, out=squares)
+        volume, surprise, clipped_volume = self._volume.advance(state.volume, log_volume)
+        log_volume[:] = clipped_volume
+        sums, windows = self._sums.advance(state.sums, added, now)
         out = np.empty((len(self.names), self.n_symbols))
-        self._write_returns(out, returns, windows, session, sums.totals[0])
-        self._write_indicators(out, raw, now)
+        indicators = self._indicators.advance(state.indicators, now, out[self._indicator_rows])
+        self._write_returns(out, returns, windows, session, sums.totals[1])
+        self._relate_to_price(out[self._indicator_rows], now)
         self._write_volatility(out, windows)
-        self._write_locations(out, now, session)
-        self._write_volume(out, surprise, volume.trend, relative, windows[-1])
+        self._write_ranges(out, now, session)
+        self._write_volume(out, surprise, volume.trend, clipped_volume, windows[-1])
         out[self._row["session_elapsed"]] = (slot + 1) / n_bars_session
         out[self._row["session_bars_left"]] = n_bars_session - slot - 1
         self._blank(out[: len(self._row)], now)
-        out[len(self._row) :] = centred_ranks(out[self._ranked])
+        out[len(self._row) :] = centred_ranks(out.take(self._ranked, axis=0))
         return FeatureState(indicators, session, volume, sums), out
 
     def _logarithms(self, now: Arrival, reference: FloatArray) -> FloatArray:
-        """Return the bar's returns and log volume, (2, N); one contiguous call, so that every symbol takes one path."""
-        ratios = np.empty((2, self.n_symbols))
-        np.divide(now.close, reference, out=ratios[0])
-        ratios[1] = safe_volume(now.volume)
-        return np.log(ratios, out=ratios)
+        """Return a free row, the bar's returns, and log volume, (3, N); one contiguous logarithm, so that all symbols
+        take the same path through it.
+        """
+        rows = np.empty((3, self.n_symbols))
+        np.divide(now.close, reference, out=rows[1])
+        rows[2] = safe_volume(now.volume)
+        np.log(rows[1:], out=rows[1:])
+        return rows
 
     def _write_returns(
         self, out: FloatArray, returns: FloatArray, windows: FloatArray, session: SessionState, total: FloatArray
     ) -> None:
         n_spans = len(self._config.return_spans)
         out[0] = returns
-        out[1 : 1 + n_spans] = windows[:n_spans]
+        out[1 : 1 + n_spans] = windows[-1 - n_spans : -1]
         np.subtract(total, session.start_total, out=out[self._row["return_session"]])
         out[self._row["return_last_session"]] = session.last_session
         out[self._row["gap"]] = session.gap
 
-    def _write_indicators(self, out: FloatArray, raw: FloatArray, now: Arrival) -> None:
-        rsi, _, _, _, _, middle, sd = raw
-        out[self._row["rsi"]] = rsi
-        of_price = out[self._row["macd"] : self._row["bar_range"] + 1]
-        of_price[:4] = raw[1:5]
-        np.subtract(now.high, now.low, out=of_price[4])
-        of_price /= now.close
-        z = np.subtract(now.close, middle, out=out[self._row["bollinger_z"]])
-        z /= sd + (sd == 0.0)
-        width = np.divide(sd, middle, out=out[self._row["bollinger_width"]])
-        width *= 4.0
+    def _relate_to_price(self, indicators: FloatArray, now: Arrival) -> None:
+        """Turn raw indicators in units of price into features, in place."""
+        indicators[1:5] /= now.close
+        middle, sd = indicators[5], indicators[6]
+        still = sd == 0.0
+        width = 4.0 * sd
+        width /= middle
+        np.subtract(now.close, middle, out=middle)
+        sd += still
+        middle /= sd
+        sd[:] = width
 
     def _write_volatility(self, out: FloatArray, windows: FloatArray) -> None:
         first, n_spans = self._row["volatility_ratio"], len(self._config.volatility_spans)
         rows = out[first - n_spans : first]
-        np.divide(windows[-1 - n_spans : -1], self._volatility_span, out=rows)
+        np.divide(windows[:n_spans], self._volatility_span, out=rows)
         np.sqrt(rows, out=rows)
         still = rows[-1] == 0.0
         np.divide(rows[0] + still, rows[-1] + still, out=out[first])
 
-    def _write_locations(self, out: FloatArray, now: Arrival, session: SessionState) -> None:
-        _location(now.close, now.low, now.high, out[self._row["bar_location"]])
-        _location(now.close, session.low, session.high, out[self._row["session_location"]])
+    def _write_ranges(self, out: FloatArray, now: Arrival, session: SessionState) -> None:
+        """Write the bar's range, and where the close is within the bar's and the session's."""
+        first = self._row["bar_range"]
+        reach = np.empty((2, self.n_symbols))
+        np.subtract(now.high, now.low, out=reach[0])
+        np.subtract(session.high, session.low, out=reach[1])
+        np.divide(reach[0], now.close, out=out[first])
+        location = out[first + 1 : first + 3]
+        np.subtract(now.close, now.low, out=location[0])
+        np.subtract(now.close, session.low, out=location[1])
+        flat = reach == 0.0
+        reach += flat
+        location /= reach
+        location -= 0.5
+        location += 0.5 * flat
 
     def _write_volume(
-        self, out: FloatArray, surprise: FloatArray, trend: FloatArray, relative: FloatArray, window: FloatArray
+        self, out: FloatArray, surprise: FloatArray, trend: FloatArray, clipped: FloatArray, window: FloatArray
     ) -> None:
         row = self._row["volume_surprise"]
         out[row] = surprise
         out[row + 1] = trend
         np.divide(window, -float(self._config.volume_span), out=out[row + 2])
-        out[row + 2] += relative
+        out[row + 2] += clipped
         unknown = np.isnan(surprise)
-        if unknown.any():
+        if np.logical_or.reduce(unknown):
             out[row + 1 : row + 3, unknown] = np.nan
 
     def _blank(self, out: FloatArray, now: Arrival) -> None:
         """Write NaN where a symbol has no bar, or fewer than a feature needs."""
         if now.missing is not None:
             out[:, np.flatnonzero(now.missing)] = np.nan
-        if now.count.min() < self._most_needed:
-            np.copyto(out, np.nan, where=now.count < self._need)
+        if now.fewest < self._most_needed:
+            np.copyto(out, np.nan, where=now.seen < self._need)
 
 
 class Bars(Protocol):
@@ -258,49 +259,3 @@ def compute_all(builder: FeatureBuilder, bars: Bars) -> FloatArray:
         n_bars = session.n_bars(batch.interval_ns)
         memory, features[row] = builder.advance(memory, batch, int(bars.slot[row]), n_bars, first)
     return features
-
-
-def _bars_needed(config: FeatureConfig, indicators: Indicators) -> dict[str, int]:
-    """Return the time-series features in order, each with the bars that it needs."""
-    rsi, macd, _, _, atr, _, moments = (int(bars) for bars in indicators.warm_up)
-    spans = config.volatility_spans
-    return {
-        "return_1": 1,
-        **{f"return_{span}": span for span in config.return_spans},
-        "return_session": 1,
-        "return_last_session": 1,
-        "gap": 1,
-        "rsi": rsi,
-        "bollinger_z": moments,
-        "bollinger_width": moments,
-        "macd": macd,
-        "macd_signal": macd,
-        "macd_histogram": macd,
-        "atr": atr,
-        "bar_range": 1,
-        **{f"volatility_{span}": span for span in spans},
-        "volatility_ratio": spans[-1],
-        "bar_location": 1,
-        "session_location": 1,
-        "volume_surprise": 2,
-        "volume_trend": config.volume_trend_span,
-        "volume_ratio": config.volume_span,
-        "session_elapsed": 1,
-        "session_bars_left": 1,
-    }
-
-
-def _ranked_names(config: FeatureConfig) -> tuple[str, ...]:
-    """Return the features that are also ranked across symbols."""
-    return ("return_1", "return_session", "volume_surprise", "rsi", f"volatility_{config.volatility_spans[0]}")
-
-
-def _location(price: FloatArray, low: FloatArray, high: FloatArray, out: FloatArray) -> None:
-    """Write where the price is within low to high, from −½ to ½, 0 where they are equal."""
-    span = high - low
-    flat = span == 0.0
-    np.subtract(price, low, out=out)
-    out += 0.5 * flat
-    span += flat
-    out /= span
-    out -= 0.5

@@ -33,6 +33,12 @@ class IndicatorConfig(FrozenConfig):
             raise ValueError(f"macd_fast {self.macd_fast} must be below macd_slow {self.macd_slow}")
         return self
 
+    def bars_needed(self) -> tuple[int, ...]:
+        """Return the bars until each of `INDICATORS` has a value."""
+        macd = self.macd_slow + self.macd_signal - 1
+        window = self.bollinger_period
+        return (self.rsi_period + 1, macd, macd, macd, self.atr_period + 1, window, window)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndicatorState(ArrayRecord):
@@ -42,7 +48,7 @@ class IndicatorState(ArrayRecord):
     close: FloatArray  # (N,) newest close, NaN: none
     wilder: FloatArray  # (3, N) averages of gain, loss, true range
     ema: FloatArray  # (3, N) averages of close (fast, slow) and of MACD (signal)
-    closes: FloatArray  # (W + 1, N) ring of W closes and a spare slot: bar number n (from 0) in n mod (W + 1)
+    closes: FloatArray  # (W, N) ring: bar number n, from 0, in slot n mod W
 
 
 class Indicators:
@@ -69,11 +75,7 @@ class Indicators:
         self._signal_factor = 2.0 / (config.macd_signal + 1)
         self._average_period = np.array([[config.macd_fast], [config.macd_slow]], dtype=np.int64)
         self._columns = np.arange(n_symbols)
-        macd_bars = config.macd_slow + config.macd_signal - 1
-        self.warm_up = np.array(
-            [config.rsi_period + 1, macd_bars, macd_bars, macd_bars, config.atr_period + 1]
-            + [config.bollinger_period] * 2
-        )  # bars until each of INDICATORS has a value
+        self.warm_up = np.array(config.bars_needed())
         self._longest = int(self.warm_up.max())
 
     def initial(self) -> IndicatorState:
@@ -84,36 +86,35 @@ class Indicators:
             close=np.full(n, np.nan),
             wilder=np.zeros((3, n)),
             ema=np.zeros((3, n)),
-            closes=np.zeros((self._config.bollinger_period + 1, n)),
+            closes=np.zeros((self._config.bollinger_period, n)),
         )
 
-    def advance(self, state: IndicatorState, bars: Arrival) -> tuple[IndicatorState, FloatArray]:
-        """Return the memory after the bars of one bar end and the raw indicators.
+    def advance(self, state: IndicatorState, bars: Arrival, values: FloatArray) -> IndicatorState:
+        """Return the memory after the bars of one bar end, and write the raw indicators into `values`.
 
-        Returns
-        -------
-        The memory, and shape (7, N) in the order of `INDICATORS`, in units of price save RSI. Until a symbol's warm-up
-        is over, and where it has no bar, values are finite or NaN but mean nothing: see `ready`.
+        `values` has shape (7, N), in the order of `INDICATORS`, in units of price save RSI. Until a symbol's warm-up is
+        over, and where it has no bar, what is written means nothing (finite or NaN): see `ready`.
         """
-        values = np.empty((len(INDICATORS), self._n_symbols))
-        young = bool(bars.count.min() <= self._longest)
+        young = bars.fewest <= self._longest
         wilder = self._wilder(state, bars, young)
         ema = self._averages(state, bars, young)
+        macd = np.subtract(ema[0], ema[1], out=values[_MACD])
+        self._signal(state, ema, macd, bars, young)
+        np.subtract(macd, ema[2], out=values[_HISTOGRAM])
         _relative_strength(wilder, values[_RSI])
-        np.subtract(ema[0], ema[1], out=values[_MACD])
-        self._signal(state, ema, values[_MACD], bars, young)
         values[_SIGNAL] = ema[2]
-        np.subtract(values[_MACD], ema[2], out=values[_HISTOGRAM])
         values[_ATR] = wilder[2]
         self._moments(state.closes, bars, values[_MIDDLE], values[_SD])
-        close = bars.close.copy()
-        for new, old in ((wilder, state.wilder), (ema, state.ema), (close, state.close)):
-            bars.hold(new, old)
-        return IndicatorState(bars.count, close, wilder, ema, state.closes), values
+        if bars.missing is None:
+            return IndicatorState(bars.seen, bars.close, wilder, ema, state.closes)
+        close = np.where(bars.missing, state.close, bars.close)
+        bars.hold(wilder, state.wilder)
+        bars.hold(ema, state.ema)
+        return IndicatorState(bars.seen, close, wilder, ema, state.closes)
 
     def ready(self, bars: Arrival) -> BoolArray:
         """Return where the values of `advance` mean something, shape (7, N)."""
-        known: BoolArray = bars.has_bar & (bars.count >= self.warm_up[:, None])
+        known: BoolArray = bars.has_bar & (bars.seen >= self.warm_up[:, None])
         return known
 
     def _wilder(self, state: IndicatorState, bars: Arrival, young: bool) -> FloatArray:
@@ -129,7 +130,7 @@ class Indicators:
         averages += inputs
         averages /= self._wilder_period
         if young:
-            _seed(averages, state.wilder, inputs, bars.count - 1, self._wilder_period)
+            _seed(averages, state.wilder, inputs, bars.seen - 1, self._wilder_period)
         return averages
 
     def _averages(self, state: IndicatorState, bars: Arrival, young: bool) -> FloatArray:
@@ -141,7 +142,7 @@ class Indicators:
         new += old
         if young:
             late = self._average_period - self._config.macd_slow
-            _seed(new, old, bars.close, bars.count + late, self._average_period)
+            _seed(new, old, bars.close, bars.seen + late, self._average_period)
         return ema
 
     def _signal(self, state: IndicatorState, ema: FloatArray, macd: FloatArray, bars: Arrival, young: bool) -> None:
@@ -150,18 +151,19 @@ class Indicators:
         new *= self._signal_factor
         new += old
         if young:
-            _seed(new, old, macd, bars.count - (self._config.macd_slow - 1), self._config.macd_signal)
+            _seed(new, old, macd, bars.seen - (self._config.macd_slow - 1), self._config.macd_signal)
 
     def _moments(self, closes: FloatArray, bars: Arrival, middle: FloatArray, sd: FloatArray) -> None:
-        """Write mean and population sd of the window; the newest closes go into the ring's spare slots."""
-        n_slots = closes.shape[0]
-        period = n_slots - 1
-        newest = bars.before % n_slots
-        oldest = newest + 1  # the close that has just left the window
-        oldest[oldest == n_slots] = 0
-        closes.reshape(-1)[newest * self._n_symbols + self._columns] = bars.close
+        """Write mean and population sd of the window; the newest close takes the oldest's slot in the ring.
+
+        The record before needs only the other slots: whatever comes next, its oldest close leaves the window.
+        """
+        period = len(closes)
+        slot = bars.before % period
+        slot *= self._n_symbols
+        slot += self._columns
+        closes.reshape(-1)[slot] = bars.close
         difference = closes - bars.close
-        difference.reshape(-1)[oldest * self._n_symbols + self._columns] = 0.0
         mean = sum_rows(difference)
         mean /= period
         np.add(bars.close, mean, out=middle)

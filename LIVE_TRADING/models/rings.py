@@ -37,11 +37,11 @@ class WindowSums:
         self._n_symbols = n_symbols
         self._shape = (len(spans), self._n_slots, n_symbols)
         columns = np.arange(n_symbols)
-        quantity = np.array([q for q, of_quantity in enumerate(spans) for _ in of_quantity])
-        self._quantity = quantity
-        self._span = np.array([[span] for of_quantity in spans for span in of_quantity])
-        self._read_base = quantity[:, None] * self._n_slots * n_symbols + columns
-        self._write_base = np.arange(len(spans))[:, None] * self._n_slots * n_symbols + columns
+        pairs = [(quantity, span) for quantity, of_quantity in enumerate(spans) for span in of_quantity]
+        self._quantity = np.array([quantity for quantity, _ in pairs])
+        places = np.array(pairs + [(quantity, 0) for quantity in range(len(spans))])  # read, then written
+        self._back = places[:, 1:]
+        self._base = places[:, :1] * self._n_slots * n_symbols + columns
 
     def initial(self) -> RingState:
         """Return the memory before the first bar."""
@@ -54,13 +54,12 @@ class WindowSums:
         """
         totals = state.totals + added
         bars.hold(totals, state.totals)
-        mask, n = self._n_slots - 1, self._n_symbols
-        ring = state.ring.reshape(-1)
-        ring[(bars.count & mask) * n + self._write_base] = totals
-        index = bars.count - self._span
-        index &= mask
-        index *= n
-        index += self._read_base
+        index = bars.seen - self._back
+        index &= self._n_slots - 1
+        index *= self._n_symbols
+        index += self._base
+        ring, n_sums = state.ring.reshape(-1), len(self._quantity)
+        ring[index[n_sums:]] = totals
         sums = totals.take(self._quantity, axis=0)
-        sums -= ring.take(index)
+        sums -= ring.take(index[:n_sums])
         return RingState(totals, state.ring), sums

@@ -45,7 +45,7 @@ def advance_session(state: SessionState, last_close: FloatArray, bars: Arrival) 
     high, low = np.fmax(state.high, bars.high), np.fmin(state.low, bars.low)
     bars.hold(high, state.high)
     bars.hold(low, state.low)
-    if not opening.any():
+    if not np.logical_or.reduce(opening):
         return SessionState(high, low, state.base, state.gap, state.last_session, state.start_total), last_close
     gap = np.where(opening, np.log(bars.open / state.base), state.gap)
     bars.hold(gap, state.gap)

@@ -9,8 +9,8 @@ import numpy as np
 from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.types import FloatArray
 
-_LEAST = 1e-300  # stands for zero under the logarithm; the clip does the rest
-_LOG_TRADED = -690.0  # just above the logarithm of that
+_LEAST, _MOST = 1e-300, 1e300  # stand for zero and infinity under the logarithm; the clip does the rest
+_LOG_MOST = 690.0  # just within the logarithms of both
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,9 +27,9 @@ class VolumeLevel:
     """surprise u = clip(log V − level, ±clip), level before this bar; then level += a·u, trend += b·(u − trend).
 
     a = max(2/(span + 1), 1/n): the plain mean of the first bars, then an EWMA, so that no start value lingers. The
-    trend starts at 0, the mean of a surprise. Zero volume is the lowest surprise, −clip. Unknown volume (NaN or
-    infinite) and the very first one give NaN and leave the memory as it is. Scale-free: shares, coins or dollars give
-    the same numbers.
+    trend starts at 0, the mean of a surprise. Zero volume is the lowest surprise, −clip. Unknown volume (NaN) and
+    the very first one give NaN and leave the memory as it is. Scale-free: shares, coins or dollars give the same
+    numbers.
     """
 
     def __init__(self, level_span: float, trend_span: int, clip: float) -> None:
@@ -53,7 +53,7 @@ class VolumeLevel:
         np.maximum(surprise, -self._clip, out=surprise)
         np.minimum(surprise, self._clip, out=surprise)
         unknown = np.isnan(surprise)
-        some_unknown = bool(unknown.any())
+        some_unknown = bool(np.logical_or.reduce(unknown))
         step = np.where(unknown, 0.0, surprise) if some_unknown else surprise
         n_known = state.n_known + 1.0
         relative = state.level + step
@@ -65,7 +65,7 @@ class VolumeLevel:
         trend += state.trend
         if not some_unknown:
             return VolumeState(state.anchor, level, trend, n_known), surprise, relative
-        first = np.isnan(state.anchor) & (log_volume > _LOG_TRADED)
+        first = np.isnan(state.anchor) & (np.abs(log_volume) < _LOG_MOST)
         anchor = np.where(first, log_volume, state.anchor)
         np.copyto(trend, state.trend, where=unknown)
         np.copyto(n_known, state.n_known + first, where=unknown)
@@ -73,7 +73,6 @@ class VolumeLevel:
 
 
 def safe_volume(volume: FloatArray) -> FloatArray:
-    """Return volume as a logarithm can take it: zero as the least positive, infinite as unknown, NaN as it is."""
+    """Return volume with zero and infinity moved to where a logarithm is finite; NaN stays NaN."""
     safe: FloatArray = np.maximum(volume, _LEAST)
-    safe[safe == np.inf] = np.nan
-    return safe
+    return np.minimum(safe, _MOST, out=safe)

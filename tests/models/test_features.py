@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import rankdata
-from test_indicators import by_talib
+from talib_reference import by_talib
 
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market

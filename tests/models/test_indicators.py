@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import talib
 from feature_series import FIELDS, make_series
 from pydantic import ValidationError
+from talib_reference import by_talib
 
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.models.arrivals import arrival
@@ -26,7 +26,8 @@ def kernel(config, bars):
     state, rows = indicators.initial(), []
     for row in range(len(bars["close"])):
         now = arrival(batch(bars, row), state.count)
-        state, values = indicators.advance(state, now)
+        values = np.empty((len(INDICATORS), bars["close"].shape[1]))
+        state = indicators.advance(state, now, values)
         rows.append(np.where(indicators.ready(now), values, np.nan))
     return np.array(rows)
 
@@ -34,18 +35,6 @@ def kernel(config, bars):
 def batch(bars, row):
     values = [np.asarray(bars[name][row]) for name in FIELDS]
     return BarBatch(row, 1, *values, values[3], values[3])
-
-
-def by_talib(config, bars, column):
-    """Return TA-Lib's (T, 7) of one symbol on the bars that it has, the upper band in place of the sd."""
-    has_bar = ~np.isnan(bars["close"][:, column])
-    high, low, close = (np.ascontiguousarray(bars[name][has_bar, column]) for name in ("high", "low", "close"))
-    upper, middle, _ = talib.BBANDS(close, config.bollinger_period, 2.0, 2.0)
-    macd = talib.MACD(close, config.macd_fast, config.macd_slow, config.macd_signal)
-    atr = talib.ATR(high, low, close, config.atr_period)
-    out = np.full((len(has_bar), len(INDICATORS)), np.nan)
-    out[has_bar] = np.column_stack([talib.RSI(close, config.rsi_period), *macd, atr, middle, upper])
-    return out
 
 
 def assert_equal_talib(config, bars):
@@ -139,9 +128,10 @@ def test_the_record_before_stays_valid():
     for row in range(len(bars["close"]) - 1):
         now, other = arrival(batch(bars, row), state.count), arrival(batch(bars, row + 1), state.count)
         kept = {name: array.copy() for name, array in state.to_arrays().items() if name != "closes"}
-        indicators.advance(state, other)
-        after, values = indicators.advance(state, now)
-        _, again = indicators.advance(state, now)
+        values, again = np.empty((2, len(INDICATORS), 4))
+        indicators.advance(state, other, again)
+        after = indicators.advance(state, now, values)
+        indicators.advance(state, now, again)
         np.testing.assert_array_equal(values, again)
         for name, array in kept.items():
             np.testing.assert_array_equal(getattr(state, name), array)

@@ -26,7 +26,7 @@ def run(values, has_bar):
         price = np.where(present, 1.0, np.nan)
         now = arrival(BarBatch(0, 1, price, price, price, price, price, price, price), count)
         state, sums = windows.advance(state, np.where(present, added, np.nan), now)
-        count = now.count
+        count = now.seen
         out.append(np.where(present & (count >= np.array([[span] for _, span in PAIRS])), sums, np.nan))
     return np.array(out)
 
@@ -67,4 +67,4 @@ def test_the_record_before_stays_valid(n_bars, seed):
         after, sums = windows.advance(state, added, now)
         np.testing.assert_array_equal(state.totals, totals)
         np.testing.assert_array_equal(windows.advance(state, added, now)[1], sums)
-        state, count = after, now.count
+        state, count = after, now.seen

@@ -25,7 +25,7 @@ def run(volumes, has_bar=None):
         now = arrival(BarBatch(0, 1, price, price, price, price, volume, price, price), count)
         state, surprise, relative = tracker.advance(state, np.log(safe_volume(now.volume)))
         out.append((surprise, state.trend, relative))
-        count = now.count
+        count = now.seen
     return np.array(out).swapaxes(0, 1)
 
 
@@ -36,10 +36,10 @@ def expected(volumes):
         surprise = np.nan
         if anchor is None and 0 < volume < np.inf:
             anchor, known, relative = np.log(volume), 1, level
-        elif anchor is None or not np.isfinite(volume):
+        elif anchor is None or np.isnan(volume):
             relative = level
         else:
-            log_volume = np.log(volume) - anchor if volume > 0 else -np.inf
+            log_volume = np.log(volume) - anchor if volume > 0 else -np.inf  # infinite volume clips at the top
             surprise = min(max(log_volume - level, -CLIP), CLIP)
             known, relative = known + 1, level + surprise
             level += max(1.0 / known, 2.0 / (LEVEL_SPAN + 1.0)) * surprise
