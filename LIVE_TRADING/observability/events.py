@@ -90,6 +90,7 @@ _QUIET = (
     EventType.INFERENCE_COMPLETED,
     EventType.STAGE_COMPLETED,
     EventType.GATE_BLOCKED,
+    EventType.DECISION,
     EventType.ORDER_ACKNOWLEDGED,
     EventType.ACCOUNT_MARKED,
     EventType.BANDIT_UPDATED,

@@ -6,11 +6,12 @@ import logging
 import logging.handlers
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, merge_contextvars
 
 from LIVE_TRADING.common.clock import Clock, SystemClock
 from LIVE_TRADING.common.exceptions import ConfigurationError
@@ -55,8 +56,8 @@ def configure_logging(
     handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
     if log_dir is not None:
         handlers.append(_file_handler(log_dir))
-    formatter = structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+    formatter = _Formatter(
+        processors=[_Formatter.remove_processors_meta, _render],
         foreign_pre_chain=[*_shared(clock or SystemClock()), structlog.stdlib.ExtraAdder()],
     )
     root = logging.getLogger()
@@ -73,7 +74,7 @@ def configure_logging(
         processors=[
             structlog.stdlib.filter_by_level,
             *_shared(clock or SystemClock()),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _Formatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -98,18 +99,44 @@ def clear_context() -> None:
 
 
 class NoticeLogger:
-    """Writes every notice it hears as a line of its severity. `bus.subscribe("log", NoticeLogger())`."""
+    """Writes every notice it hears as a line of its severity. `bus.subscribe("log", NoticeLogger())`.
 
-    def __init__(self) -> None:
-        self._logger = get_logger("notice")
-        self._python_logger = logging.getLogger(f"{_ROOT}.notice")
+    The line is that of `get_logger("notice").log(...)`, made without structlog's chain, which takes five times as long:
+    notices come by the dozen in every cycle.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._logger = logging.getLogger(f"{_ROOT}.notice")
 
     def __call__(self, notice: Notice) -> None:
         """Take a notice."""
-        level = notice.severity.level
-        if self._python_logger.isEnabledFor(level):
-            fields = {name: value for name, value in notice.to_dict().items() if name not in ("type", "severity")}
-            self._logger.log(level, notice.type.value, **fields)
+        severity = notice.severity
+        if not self._logger.isEnabledFor(severity.level):
+            return
+        line = {
+            **notice.to_dict(),
+            **get_contextvars(),
+            "event": notice.type.value,
+            "level": severity.value,
+            "logger": self._logger.name,
+            "time": iso_utc(self._clock.now_ns()),
+        }
+        del line["type"]
+        line.pop("severity", None)
+        text = _render(None, "", _hide_secrets(None, "", line))
+        self._logger.handle(_Rendered(self._logger.name, severity.level, "", 0, text, None, None))
+
+
+class _Rendered(logging.LogRecord):
+    """A record whose message is the whole line."""
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """structlog's formatter, which leaves alone what is rendered already."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return str(record.msg) if isinstance(record, _Rendered) else super().format(record)
 
 
 def _file_handler(log_dir: Path) -> logging.Handler:
@@ -143,9 +170,15 @@ def _shared(clock: Clock) -> list[structlog.typing.Processor]:
 def _hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank the values of keys that sound like secrets."""
     for key in event:
-        if any(word in key.lower() for word in _SECRET_WORDS):
+        if _sounds_secret(key):
             event[key] = "**********"
     return event
+
+
+@lru_cache(maxsize=4096)
+def _sounds_secret(key: str) -> bool:
+    """Return whether a key names a secret."""
+    return any(word in key.lower() for word in _SECRET_WORDS)
 
 
 def _render(_: Any, __: str, event: MutableMapping[str, Any]) -> str:

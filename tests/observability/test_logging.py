@@ -19,6 +19,7 @@ from notice_samples import emit_all
 from LIVE_TRADING.common.clock import SimulatedClock
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.observability import EventType, NoticeBus
+from LIVE_TRADING.observability.emit import emit_broker_disconnected
 from LIVE_TRADING.observability.logging import (
     LOG_NAME,
     NoticeLogger,
@@ -121,6 +122,20 @@ def test_bad_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"--log-dir .*file: cannot be written"):
         configure_logging(log_dir=tmp_path / "file")
+
+
+def test_a_notice_looks_like_any_other_line(stream: io.StringIO) -> None:
+    clock = SimulatedClock(1_500_000_000)
+    configure_logging("info", clock=clock, stream=stream)
+    bind_context(run_id="r1")
+    bus = NoticeBus()
+    bus.subscribe("log", NoticeLogger(clock))
+    emit_broker_disconnected(bus, 1_000_000_000, broker="paper", reason="shutdown", expected=True)
+    fields = {"broker": "paper", "reason": "shutdown", "time_utc": "1970-01-01T00:00:01Z"}
+    get_logger("notice").info("broker_disconnected", **fields)
+    direct, chained = lines(stream)
+    assert direct == chained
+    assert direct["run_id"] == "r1"
 
 
 @pytest.mark.parametrize("level", ["debug", "warning"])
