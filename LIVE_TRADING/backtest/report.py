@@ -1,0 +1,332 @@
+"""`report.html`: one file that explains a run, readable without a network, on a phone, in light and dark.
+
+What it says in numbers comes from `summary.figures`; here they are put into words, tables and the geometry of charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from LIVE_TRADING.backtest import charts
+from LIVE_TRADING.backtest.funnel import StageFunnel
+from LIVE_TRADING.backtest.record import LONG, SHORT, BacktestRecord, TradeRow
+from LIVE_TRADING.backtest.report_text import (
+    bps,
+    caveats,
+    count,
+    decimals,
+    duration,
+    minute_utc,
+    pct,
+    ratio,
+    usd,
+    verdict,
+)
+from LIVE_TRADING.backtest.summary import Account, CostComparison, Figures
+from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
+from LIVE_TRADING.common.horizons import HORIZON_NAMES
+from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
+from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.units import BPS, NS_PER_S
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATE = "report.html.j2"
+REASONS_SHOWN = 4
+UNREMARKABLE = frozenset({Reason.OK, Reason.SIZED, Reason.ORDERED})  # not worth a line where they let something pass
+_WORDS_OF_TEXT = {text: reason_words(reason) for reason, text in REASON_TEXT.items()}
+
+
+def render_report(record: BacktestRecord, run: Figures) -> str:
+    """Return the report as one HTML document that loads nothing."""
+    return _environment().get_template(TEMPLATE).render(view(record, run))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("LIVE_TRADING.backtest"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def view(record: BacktestRecord, run: Figures) -> dict[str, Any]:
+    """Return everything that the template shows, as text, shares and paths."""
+    return {
+        "run_id": record.identity.run_id,
+        "subtitle": _subtitle(record),
+        "verdict": verdict(record, run),
+        "tiles": _tiles(record, run),
+        "curve": _curve(record, run),
+        "waterfall": _waterfall(run.account) if record.fills else None,
+        "costs": _costs(run.costs),
+        "funnel": _funnel(record, run),
+        "trades": trade_groups(record.trades),
+        "exits": _tally(
+            [_WORDS_OF_TEXT.get(trade.exit_reason, trade.exit_reason or "unknown") for trade in record.trades]
+        ),
+        "rejections": _tally([row.rule_id for row in record.rejections]),
+        "metrics": _metrics(run),
+        "caveats": caveats(record, run),
+        "identity": _identity(record),
+    }
+
+
+def _subtitle(record: BacktestRecord) -> str:
+    scope = record.scope
+    minutes = scope.interval_ns / (60 * NS_PER_S)
+    span = f"{scope.sessions[0].date} to {scope.sessions[-1].date}" if scope.sessions else "no session"
+    return (
+        f"{span} · {count(len(scope.sessions), 'session')} · {count(len(scope.symbols), 'symbol')} · "
+        f"bars of {minutes:g} minutes · {scope.calendar}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One headline figure."""
+
+    label: str
+    value: str
+    note: str
+    tone: str = ""
+
+
+def _tiles(record: BacktestRecord, run: Figures) -> list[Tile]:
+    books, figures = run.account, run.performance
+    net, start = float(books.net_pnl_usd), float(books.start_equity_usd)
+    paid = books.fees_usd + books.spread_and_slippage_usd
+    longs = sum(trade.side == LONG for trade in record.trades)
+    return [
+        Tile("Net P&L", usd(net), f"{pct(net / start, 2)} of {usd(start, 0)}", _tone(net)),
+        Tile("Before costs", usd(books.gross_pnl_usd), "at the open of each fill's bar", _tone(books.gross_pnl_usd)),
+        Tile("Costs paid", usd(paid), "fees, spread and slippage"),
+        Tile("Sharpe ratio", ratio(figures.sharpe_ann), _standard_error(figures.sharpe_se_ann)),
+        Tile("Deepest drawdown", pct(figures.max_drawdown_frac, 2), f"{pct(figures.max_drawdown_bar_frac, 2)} by bar"),
+        Tile("Round trips", f"{len(record.trades):,}", f"{longs:,} long, {len(record.trades) - longs:,} short"),
+    ]
+
+
+def _standard_error(value: float) -> str:
+    return f"± {ratio(value)} standard error" if np.isfinite(value) else "not defined"
+
+
+def _tone(amount: Any) -> str:
+    return "gain" if amount > 0 else "loss" if amount < 0 else ""
+
+
+def _curve(record: BacktestRecord, run: Figures) -> dict[str, Any]:
+    """Return equity, drawdown and P&L by session over one axis of bar ends."""
+    start = float(record.scope.start_equity_usd)
+    equity = np.asarray(record.equity.equity_usd, dtype=np.float64)
+    times = record.equity.time_ns
+    n = len(equity)
+    if not record.fills or n == 0:
+        return {"present": False, "start": usd(start)}
+    peak = np.maximum.accumulate(np.maximum(equity, start))
+    fallen = equity / peak - 1.0
+    rows = np.union1d(charts.thinned(equity), [int(np.argmin(fallen))])
+    starts, ends = _session_rows(record, n)
+    session_pnl = np.diff(np.concatenate(([start], run.closing_equity)))
+    width = max(1, n - 1)
+    session_bars, session_ticks = charts.bars(starts / width, ends / width, session_pnl, _usd_tick)
+    shown = charts.spaced(len(starts), 8)
+    return {
+        "present": True,
+        "equity": charts.panel(rows, n, equity, _usd_tick),
+        "drawdown": charts.panel(rows, n, fallen, _pct_tick, span=(0.0, -0.001)),
+        "session_bars": session_bars,
+        "session_ticks": session_ticks,
+        "session_zero": next((tick.at_frac for tick in session_ticks if tick.label == "$0"), 0.0),
+        "dates": [charts.Tick(float(starts[row]) / width, record.scope.sessions[row].date) for row in shown],
+        "points": {
+            "at": [round(float(row) / width, 5) for row in rows],
+            "time": [minute_utc(int(times[row])) for row in rows],
+            "equity": [usd(float(equity[row])) for row in rows],
+            "drawdown": [pct(float(fallen[row]), 2) for row in rows],
+        },
+    }
+
+
+def _session_rows(record: BacktestRecord, n: int) -> tuple[FloatArray, FloatArray]:
+    """Return each session's first and last place on the axis of bar ends, shape (sessions,)."""
+    opens = np.array([session.open_ns for session in record.scope.sessions], dtype=np.int64)
+    closes = np.array([session.close_ns for session in record.scope.sessions], dtype=np.int64)
+    first = np.searchsorted(record.equity.time_ns, opens, side="right")
+    last = np.searchsorted(record.equity.time_ns, closes, side="right") - 1
+    gap = 0.15 * (last - first)
+    return np.clip(first + gap, 0, n - 1), np.clip(last - gap, 0, n - 1).astype(np.float64)
+
+
+def _usd_tick(value: float, step: float) -> str:
+    return usd(value, decimals(step))
+
+
+def _pct_tick(value: float, step: float) -> str:
+    return pct(value, decimals(step * 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the way from gross to net, a bar from `left` to `left + width`, in percent of the row."""
+
+    label: str
+    amount: str
+    left: float
+    width: float
+    tone: str
+
+
+def _waterfall(books: Account) -> dict[str, Any]:
+    gross, net, fees = float(books.gross_pnl_usd), float(books.net_pnl_usd), float(books.fees_usd)
+    slipped = float(books.spread_and_slippage_usd)
+    if np.isfinite(books.spread_usd):
+        parts = [("Spread", books.spread_usd), ("Impact", books.impact_usd)]
+    else:
+        parts = [("Spread and slippage", slipped)]
+    marks = [("Before costs", 0.0, gross, _tone(gross))]
+    at = gross
+    for label, paid in [*parts, ("Fees", fees)]:
+        marks.append((label, at, at - paid, "cost" if paid >= 0 else "gain"))
+        at -= paid
+    marks.append(("Net", 0.0, net, _tone(net)))
+    ends = [0.0, *(edge for _, start, end, _ in marks for edge in (start, end))]
+    low, span = min(ends), max(max(ends) - min(ends), 1e-9)
+    steps = [
+        Step(label, usd(end - start), (min(start, end) - low) / span * 100, abs(end - start) / span * 100, tone)
+        for label, start, end, tone in marks
+    ]
+    return {"steps": steps, "zero": -low / span * 100}
+
+
+def _costs(costs: CostComparison) -> dict[str, Any]:
+    longest = max(costs.modelled_bps, costs.paid_bps, 1e-9) if costs.notional_usd else 1.0
+    return {
+        "trades": costs.trades,
+        "text": count(costs.trades, "closed round trip"),
+        "rows": [
+            {"label": label, "bps": bps(value), "usd": usd(amount), "width": max(0.0, value / longest * 100)}
+            for label, value, amount in (
+                ("Believed at entry", costs.modelled_bps, costs.modelled_usd),
+                ("Paid", costs.paid_bps, costs.paid_usd),
+            )
+            if np.isfinite(value)
+        ],
+    }
+
+
+def _funnel(record: BacktestRecord, run: Figures) -> dict[str, Any]:
+    return {
+        "total": f"{run.funnel.total:,}",
+        "cycles": f"{len(record.decisions.time_ns):,}",
+        "symbols": f"{len(record.scope.symbols):,}",
+        "stages": [_stage(stage) for stage in run.funnel.stages],
+        "ordered": f"{run.funnel.ordered:,}",
+        "unchanged": f"{run.funnel.unchanged:,}",
+        "legs": _tally([order.leg.value for order in record.orders]),
+    }
+
+
+def _stage(stage: StageFunnel) -> dict[str, Any]:
+    title, question = STAGE_QUESTIONS.get(stage.stage, (stage.stage.replace("_", " ").capitalize(), ""))
+    share = stage.passed / stage.entered if stage.entered else 0.0
+    went_on = tuple(entry for entry in stage.went_on if entry[0] not in UNREMARKABLE)
+    return {
+        "title": title,
+        "question": question,
+        "entered": f"{stage.entered:,}",
+        "passed": f"{stage.passed:,}",
+        "share": f"{share * 100:.1f} %" if share >= 0.01 or share == 0 else f"{share * 100:.2g} %",
+        "width": share * 100,
+        "reasons": [
+            {"text": text, "count": f"{number:,}", "width": number / stage.entered * 100, "kind": kind}
+            for kind, reasons in (("on", went_on), ("stop", stage.stopped))
+            for text, number in _most_frequent(reasons)
+        ],
+    }
+
+
+def _most_frequent(reasons: Sequence[tuple[Reason, int]]) -> list[tuple[str, int]]:
+    shown, rest = reasons[:REASONS_SHOWN], reasons[REASONS_SHOWN:]
+    lines = [(reason_words(reason), number) for reason, number in shown]
+    return [*lines, ("other reasons", sum(number for _, number in rest))] if rest else lines
+
+
+def trade_groups(trades: Sequence[TradeRow]) -> list[dict[str, Any]]:
+    """Return one row of figures per horizon and side that was traded, shortest horizon first, and one of all."""
+    present = sorted({trade.horizon for trade in trades}, key=_horizon_order)
+    groups = [
+        (horizon, side, [trade for trade in trades if trade.horizon == horizon and trade.side == side])
+        for horizon in present
+        for side in (LONG, SHORT)
+    ]
+    rows = [_group(horizon, side, members) for horizon, side, members in groups if members]
+    return [*rows, _group("all", "", list(trades))] if rows else []
+
+
+def _horizon_order(name: str) -> tuple[int, str]:
+    return (HORIZON_NAMES.index(name) if name in HORIZON_NAMES else len(HORIZON_NAMES), name)
+
+
+def _group(horizon: str, side: str, trades: list[TradeRow]) -> dict[str, Any]:
+    notional = float(sum(trade.entry_notional_usd for trade in trades))
+    net = float(sum(trade.net_pnl_usd for trade in trades))
+    paid = float(sum(trade.slippage_usd + trade.fees_usd for trade in trades))
+    held_s = sum(trade.exit_time_ns - trade.entry_time_ns for trade in trades) / len(trades) / NS_PER_S
+    return {
+        "horizon": horizon,
+        "side": side,
+        "count": f"{len(trades):,}",
+        "won": pct(sum(trade.net_pnl_usd > 0 for trade in trades) / len(trades), 0),
+        "gross": usd(net + paid),
+        "costs": usd(paid),
+        "net": usd(net),
+        "net_bps": ratio(net / notional * BPS if notional else float("nan")),
+        "tone": _tone(net),
+        "held": duration(held_s),
+    }
+
+
+def _tally(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each name with how often it occurs, most frequent first."""
+    counts = {name: names.count(name) for name in sorted(set(names))}
+    return [(name, f"{number:,}") for name, number in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))]
+
+
+def _metrics(run: Figures) -> list[dict[str, str]]:
+    rows = []
+    for name, label, form, definition in METRIC_WORDS:
+        value = getattr(run.performance, name)
+        text = pct(value, 2) if form == "pct" else ratio(value)
+        rows.append({"label": label, "value": text, "definition": definition, "key": name})
+    return rows
+
+
+def _identity(record: BacktestRecord) -> list[tuple[str, str]]:
+    identity, effort = record.identity, record.effort
+    return [
+        ("Run", identity.run_id),
+        ("Decision digest", identity.decision_digest),
+        ("Trace digest", identity.trace_digest),
+        ("Fills digest", identity.fills_digest),
+        ("Run digest", identity.run_digest),
+        ("Configuration hash", identity.config_hash),
+        ("Data hash", identity.data_hash),
+        ("Code version", identity.code_version or "not recorded"),
+        ("Cycles", f"{effort.cycles:,}, and {effort.warmup_cycles:,} of warm-up"),
+        ("Bar events", f"{effort.bar_events:,}"),
+        ("Wall time", f"{effort.wall_s:.1f} s, of it inference {effort.inference_s:.1f} s"),
+        ("Peak memory", f"{effort.peak_rss_mb:,.0f} MB"),
+    ]
