@@ -20,6 +20,7 @@ from LIVE_TRADING.backtest.decisions_file import write_decisions
 from LIVE_TRADING.backtest.record import BacktestRecord, EquityCurve, FillRow
 from LIVE_TRADING.backtest.report import render_report
 from LIVE_TRADING.backtest.summary import exact, figures, summary
+from LIVE_TRADING.backtest.trades import QUANTUM
 from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.units import iso_utc, plain
@@ -248,7 +249,7 @@ def order_rows(record: BacktestRecord) -> Rows:
             order.time_in_force,
             order.status,
             plain(order.filled_quantity),
-            "" if order.avg_price is None else plain(order.avg_price),
+            "" if order.avg_price is None else plain(order.avg_price.quantize(QUANTUM)),
             plain(fees.get(order.order_id, Decimal(0))),
             plain(slippage.get(order.order_id, Decimal(0))),
             order.reason,

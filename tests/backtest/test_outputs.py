@@ -31,7 +31,8 @@ SUMMARY_KEYS = """
 
 @pytest.fixture(scope="module")
 def record():
-    return synthetic(flatten=False, trade_rate=0.1).record
+    made = synthetic(flatten=False, trade_rate=0.1).record
+    return replace(made, orders=[replace(made.orders[0], avg_price=Decimal(100) / 3), *made.orders[1:]])
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,7 @@ def test_orders_add_up_to_the_costs_of_the_run(folder):
     said = json.loads((folder / "summary.json").read_text(), parse_float=Decimal)
     orders = rows(folder / "orders.csv")
     assert sum(Decimal(row["fees_usd"]) for row in orders) == said["fees_usd"]
+    assert {row["avg_price"] for row in orders} == {"", "33.33333333"}
     assert sum(Decimal(row["spread_and_slippage_usd"]) for row in orders) == said["spread_and_slippage_usd"]
 
 
