@@ -33,7 +33,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "api": SHELLS,
     "dashboard": ("api.client",),
     "cli": ("api", "research", "backtest", "training", *SHELLS),
-    "bin": ("cli",),
+    "bin": ("cli", "observability", "common"),
 }
 
 

@@ -102,7 +102,7 @@ class FeatureBuilder:
         self._volatility_span = np.array(volatilities, dtype=float)[:, None]
         needs = config.bars_needed()
         self._row = {name: row for row, name in enumerate(needs)}
-        self._need = np.array(list(needs.values()))[:, None]
+        self._need = np.array(list(needs.values()))[:, None]  # order: of the names
         self._most_needed = int(self._need.max())
         self._indicator_rows = slice(self._row["rsi"], self._row["rsi"] + len(INDICATORS))
         self._ranked = np.array([self._row[name] for name in config.ranked])
