@@ -43,7 +43,6 @@ def spearman(forecasts: FloatArray, outcome: FloatArray) -> tuple[FloatArray, In
 
 def _correlation(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return Σab/√(Σa²·Σb²) along the last axis, NaN where that is 0/0."""
-    spread = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
-    varies = spread > 0
-    together = (a * b).sum(axis=-1)
-    return np.where(varies, together / np.where(varies, spread, 1.0), np.nan)
+    spread = np.sqrt(np.add.reduce(a * a, axis=-1) * np.add.reduce(b * b, axis=-1))
+    correlation: FloatArray = np.add.reduce(a * b, axis=-1) / np.where(spread > 0, spread, np.nan)
+    return correlation
