@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.config import FrozenConfig, flat
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.types import FloatArray
 
-FORMAT = 1
-VIEW = "cross_sectional"
+FORMAT: Literal[1] = 1
+VIEW: Literal["cross_sectional"] = "cross_sectional"
 MANIFEST_FILE = "manifest.json"
 META_FILE = "model_meta.json"
 SNAPSHOT_FILE = "snapshot.npz"
 TARGET_PREFIX = "ret_"
+_MEMORY_KEYS = ("features.", "volatility.", "adv.", "prediction.standardizer.", "prediction.skill.")
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -108,7 +109,7 @@ class Manifest(FrozenConfig):
     until: str = Field(description="last session of the training data; no label ends later")
     until_ns: int = Field(description="close of that session; the snapshot is as of then")
     training_config: dict[str, Any]
-    memory_config: dict[str, Any] = Field(description="configuration of features, volatility, ADV and prediction")
+    memory_config: dict[str, Any] = Field(description="settings the features and the snapshot depend on")
     models: tuple[ModelEntry, ...]
     snapshot_sha256: Sha256
 
@@ -127,7 +128,7 @@ class ValidationFigures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunArtifacts:
-    """A run as its readers see it: horizons shortest first, families and symbols sorted."""
+    """A run as its readers see it: horizons shortest first, families as they were configured, symbols sorted."""
 
     run_root: Path
     horizons: tuple[str, ...]
@@ -152,6 +153,14 @@ def target_name(horizon: str) -> str:
 def model_folder(target: str, family: str) -> PurePosixPath:
     """Return a model's folder relative to the run root."""
     return PurePosixPath("targets", target, "models", f"view={VIEW}", f"family={family}")
+
+
+def memory_config(config: BaseModel) -> dict[str, Any]:
+    """Return the settings that the market memory of a run and its features depend on, by dotted key.
+
+    `config` has the sections features, volatility, adv and prediction.
+    """
+    return {key: value for key, value in flat(config).items() if key.startswith(_MEMORY_KEYS)}
 
 
 def sha256(data: bytes) -> str:

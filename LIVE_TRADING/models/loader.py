@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,9 @@ class ModelLoader:
     interval_ns, features, symbols
         What the caller is going to feed: bar interval, feature names in order, universe. Where given, a run that was
         trained on anything else is refused (for symbols: one that the run does not know).
+    memory_config
+        Settings of features, volatility, ADV and prediction as `artifacts.memory_config` gives them; where given, a run
+        that was trained with others is refused.
     threads
         Prediction threads of the models. One is the safer default on a shared machine; the numbers do not depend on it.
     """
@@ -55,12 +58,14 @@ class ModelLoader:
         interval_ns: int | None = None,
         features: Sequence[str] | None = None,
         symbols: Sequence[str] | None = None,
+        memory_config: Mapping[str, Any] | None = None,
         threads: int = 1,
     ) -> None:
         self._run_root = run_root
         self._interval_ns = interval_ns
         self._features = None if features is None else tuple(features)
         self._symbols = None if symbols is None else tuple(symbols)
+        self._memory_config = None if memory_config is None else dict(memory_config)
         self._threads = threads
         self._manifest: Manifest | None = None
         self._models: dict[tuple[str, str], TrainedModel] = {}
@@ -213,6 +218,11 @@ class ModelLoader:
                 f"{path}: features {_difference(self._features, manifest.features)}; use the feature configuration of "
                 "the run, or train with this one"
             )
+        if self._memory_config is not None and self._memory_config != manifest.memory_config:
+            raise ModelLoadError(
+                f"{path}: {_settings_difference(self._memory_config, manifest.memory_config)}; use the settings of the "
+                "run, or train with these"
+            )
         unknown = sorted(set(self._symbols or ()) - set(manifest.symbols))
         if unknown:
             raise ModelLoadError(
@@ -261,6 +271,16 @@ def _difference(expected: tuple[str, ...], found: tuple[str, ...]) -> str:
     if not lacking and not surplus:
         return f"expected in the order {', '.join(expected)}, found {', '.join(found)}"
     return f"that are missing: {', '.join(lacking) or 'none'}; that are unexpected: {', '.join(surplus) or 'none'}"
+
+
+def _settings_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Return in words which settings differ."""
+    keys = sorted({*expected, *found})
+    return ", ".join(
+        f"{key} expected {expected.get(key, 'unset')}, found {found.get(key, 'unset')}"
+        for key in keys
+        if expected.get(key) != found.get(key)
+    )
 
 
 def _mismatch(path: Path, what: str, expected: object, found: object, remedy: str) -> ModelLoadError:

@@ -44,12 +44,15 @@ class ModelFamily(Protocol):
     name: str
     params: type[FrozenConfig]
 
-    def train(
-        self, features: FloatArray, target: FloatArray, *, seed: int, params: Any, threads: int = 1
-    ) -> TrainedModel:
-        """Fit features (R, F), NaN allowed, to a finite target (R,).
+    def train(self, features: FloatArray, target: FloatArray, *, seed: int, params: Any) -> TrainedModel:
+        """Fit features (R, F), NaN allowed, to a finite target (R,), on one thread: training runs several fits at once.
 
-        Equal input gives equal files, whatever `threads` is. `params` is an instance of `self.params`.
+        Equal input gives equal files. `params` is an instance of `self.params`.
+
+        Raises
+        ------
+        ValueError
+            There are too few rows.
         """
         ...
 

@@ -11,7 +11,7 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import BoolArray, FloatArray
 
 _FILE = "model.json"
-_CHUNK_ROWS = 65_536
+_CHUNK_ROWS = 8_192
 
 
 class RidgeParams(FrozenConfig):
@@ -75,10 +75,8 @@ class RidgeFamily:
     name = "ridge"
     params: type[FrozenConfig] = RidgeParams
 
-    def train(
-        self, features: FloatArray, target: FloatArray, *, seed: int, params: RidgeParams, threads: int = 1
-    ) -> RidgeModel:
-        """Fit features (R, F) to target (R,); `seed` and `threads` change nothing.
+    def train(self, features: FloatArray, target: FloatArray, *, seed: int, params: RidgeParams) -> RidgeModel:
+        """Fit features (R, F) to target (R,); `seed` changes nothing.
 
         A feature that is constant or always missing gets weight 0.
 
@@ -146,18 +144,15 @@ def _normal_equations(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return covariance of z (F, F), covariance of z with the target (F,), mean of z (F,), in chunks of rows.
 
-    On one BLAS thread, so that the fit does not depend on how many there are.
+    Without BLAS, so that the fit does not depend on how many threads it has.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     n_rows, n_features = features.shape
     gram, cross, total = np.zeros((n_features, n_features)), np.zeros(n_features), np.zeros(n_features)
-    with threadpool_limits(limits=1, user_api="blas"):
-        for start in range(0, n_rows, _CHUNK_ROWS):
-            z = _standardise(features[start : start + _CHUNK_ROWS], mean, scale, clip_sd)
-            gram += z.T @ z
-            cross += z.T @ target[start : start + _CHUNK_ROWS]
-            total += z.sum(axis=0)
+    for start in range(0, n_rows, _CHUNK_ROWS):
+        z = _standardise(features[start : start + _CHUNK_ROWS], mean, scale, clip_sd)
+        gram += np.einsum("ri,rj->ij", z, z)
+        cross += np.einsum("ri,r->i", z, target[start : start + _CHUNK_ROWS])
+        total += z.sum(axis=0)
     centre = total / n_rows
     return gram / n_rows - np.outer(centre, centre), cross / n_rows - centre * float(np.mean(target)), centre
 

@@ -1,0 +1,126 @@
+"""Fits the models of a run: one per fold, horizon and family for validation, then one on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import numpy as np
+
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.types import BoolArray, FloatArray
+from LIVE_TRADING.models.families.interface import TrainedModel, get_family
+from LIVE_TRADING.models.inference import InferenceEngine
+from LIVE_TRADING.training.config import TrainingConfig
+from LIVE_TRADING.training.dataset import Dataset, Targets, select
+from LIVE_TRADING.training.progress import Progress
+from LIVE_TRADING.training.walk_forward import Fold, training_rows
+
+
+@dataclass(frozen=True, slots=True)
+class FittedOn:
+    """What a model was fitted on: how many rows, and the first and last session in which they were bars."""
+
+    n_rows: int
+    first_session: str
+    last_session: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """The models of a run on the grid [horizon][family], and how their like did out of fold.
+
+    `raw` (T, H, M, N) holds each fold's forecasts by the models fitted before it, NaN before the first fold. `on` has
+    one entry per horizon, `folds_on` one per fold and horizon.
+    """
+
+    models: list[list[TrainedModel]]
+    raw: FloatArray
+    on: list[FittedOn]
+    folds_on: list[list[FittedOn]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """All families of one horizon fitted on one mask, with their forecasts (T', M, N) of the fold's rows, if any."""
+
+    models: list[TrainedModel]
+    on: FittedOn
+    raw: FloatArray | None
+
+
+def fit_run(
+    dataset: Dataset, targets: Sequence[Targets], folds: Sequence[Fold], config: TrainingConfig, progress: Progress
+) -> Fitted:
+    """Fit everything, `config.threads` fits at a time; what comes out does not depend on how many.
+
+    Raises
+    ------
+    ConfigurationError
+        A family was given too few rows.
+    """
+    rounds: list[Fold | None] = [*folds, None]
+    with ThreadPoolExecutor(config.threads) as pool:
+        grid = [
+            [pool.submit(_fit, dataset, target, h, fold, config) for h, target in enumerate(targets)]
+            for fold in reversed(rounds)  # the longest first
+        ][::-1]
+        try:
+            _watch([future for row in grid for future in row], progress)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    fits = [[future.result() for future in row] for row in grid]
+    return Fitted(
+        models=[fit.models for fit in fits[-1]],
+        raw=_out_of_fold(dataset, folds, fits[:-1], len(config.families)),
+        on=[fit.on for fit in fits[-1]],
+        folds_on=[[fit.on for fit in row] for row in fits[:-1]],
+    )
+
+
+def _watch(futures: Sequence[Future[_Fit]], progress: Progress) -> None:
+    """Tell how many fits are done; raise what the first failing one raised."""
+    progress("fit", 0, len(futures))
+    for done, future in enumerate(as_completed(futures), start=1):
+        future.result()
+        progress("fit", done, len(futures))
+
+
+def _fit(dataset: Dataset, target: Targets, h: int, fold: Fold | None, config: TrainingConfig) -> _Fit:
+    """Fit every family of horizon h for a fold, or on every label that ends within the panel."""
+    horizon = dataset.horizons[h]
+    mask = target.spans.end_row >= 0 if fold is None else training_rows(dataset.panel, target.spans, fold, horizon)
+    features, goal = select(dataset, target, mask, config.max_rows)
+    models = []
+    for name in config.families:
+        try:
+            models.append(get_family(name).train(features, goal, seed=config.seed, params=config.params_of(name)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"horizon {horizon.name}, family {name}: {error}; give more data or fewer folds"
+            ) from error
+    return _Fit(models, _fitted_on(dataset, mask, len(goal)), _forecasts(dataset, models, fold))
+
+
+def _forecasts(dataset: Dataset, models: list[TrainedModel], fold: Fold | None) -> FloatArray | None:
+    if fold is None:
+        return None
+    block = dataset.features[fold.first_row : fold.end_row].transpose(0, 2, 1)
+    return InferenceEngine([models]).predict_block(block)[:, 0]
+
+
+def _fitted_on(dataset: Dataset, mask: BoolArray, n_rows: int) -> FittedOn:
+    sessions = dataset.panel.session_index[mask]
+    dates = [dataset.panel.sessions.sessions[int(index)].date for index in (sessions[0], sessions[-1])]
+    return FittedOn(n_rows, dates[0], dates[1])
+
+
+def _out_of_fold(dataset: Dataset, folds: Sequence[Fold], fits: list[list[_Fit]], n_families: int) -> FloatArray:
+    n_rows, n_symbols = dataset.panel.close.shape
+    raw = np.full((n_rows, len(dataset.horizons), n_families, n_symbols), np.nan)
+    for fold, row in zip(folds, fits, strict=True):
+        for h, fit in enumerate(row):
+            raw[fold.first_row : fold.end_row, h] = fit.raw
+    return raw
