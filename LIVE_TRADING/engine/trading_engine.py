@@ -27,6 +27,7 @@ from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
+from LIVE_TRADING.observability.bus import NoticeBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class TradingEngine:
         What the data are and what the venue allows.
     state_dir
         Folder for journal and checkpoints; nothing is kept without one.
+    bus
+        Told what happens. Listening changes no decision.
     """
 
     def __init__(
@@ -85,8 +88,10 @@ class TradingEngine:
         observers: Sequence[Observer] = (),
         grace_ns: int | None = None,
         nonce: str | None = None,
+        bus: NoticeBus | None = None,
     ) -> None:
         self._config = config or EngineConfig()
+        self._bus = bus or NoticeBus()
         self._broker = broker
         self._provider = data_provider
         self._clock = clock or RealTimeClock()
