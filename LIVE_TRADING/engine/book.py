@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from LIVE_TRADING.arbitration import CycleMoment, HeldBook
-from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Instrument, Order, Side
+from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray
 from LIVE_TRADING.common.units import NS_PER_S
-from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger, PositionState
+from LIVE_TRADING.engine.ledger import Ledger, PositionState
 from LIVE_TRADING.engine.pipeline import BookView
 from LIVE_TRADING.engine.state import CoreState, Quotes
-from LIVE_TRADING.learning import PendingReward, RoundTrip
-from LIVE_TRADING.risk import RiskContext
-from LIVE_TRADING.risk.exposure import reserved_shares
 
 if TYPE_CHECKING:
     from LIVE_TRADING.engine.assembly import Assembly
@@ -92,7 +89,7 @@ def book_view(
         held=HeldBook(side, horizon, elapsed),
         held_shares=shares,
         working_weight=working,
-        may_increase=np.full(n, may_increase),
+        may_increase=assembly.tradable & may_increase,
         price_usd=state.quotes.close,
         bid=state.quotes.bid,
         ask=state.quotes.ask,
@@ -133,62 +130,3 @@ def empty_batch(bar_end_ns: int, interval_ns: int, n_symbols: int) -> BarBatch:
     """Return the bars of a bar end at which nothing came."""
     nan = np.full(n_symbols, np.nan)
     return BarBatch(bar_end_ns, interval_ns, nan, nan, nan, nan, nan, nan, nan)
-
-
-def risk_context(
-    state: CoreState,
-    order: Order,
-    admitted: Sequence[Order],
-    instrument: Instrument,
-    column: Mapping[str, int],
-    now_ns: int,
-) -> RiskContext:
-    """Return what the pre-trade rules see: the book with working orders, and those admitted before this one, reserved."""
-    working = [(record.order, record.remaining) for record in state.orders.open.values()]
-    working += [(earlier, earlier.quantity) for earlier in admitted]
-    gross = net = 0.0
-    buys: dict[str, Decimal] = {}
-    sells: dict[str, Decimal] = {}
-    for other, remaining in working:
-        side = buys if other.side is Side.BUY else sells
-        side[other.symbol] = side.get(other.symbol, Decimal(0)) + remaining
-    for symbol in sorted(state.ledger.positions.keys() | buys.keys() | sells.keys()):
-        shares = reserved_shares(
-            state.ledger.quantity(symbol), buys.get(symbol, Decimal(0)), sells.get(symbol, Decimal(0))
-        )
-        value = float(shares) * float(state.quotes.close[column[symbol]]) if symbol in column else 0.0
-        gross += abs(value)
-        net += value
-    at = column[order.symbol]
-    return RiskContext(
-        trading_state=state.risk.state,
-        now_ns=now_ns,
-        equity_usd=float(state.equity),
-        position_shares=state.ledger.quantity(order.symbol),
-        working_buy_shares=buys.get(order.symbol, Decimal(0)),
-        working_sell_shares=sells.get(order.symbol, Decimal(0)),
-        mark_price_usd=float(state.quotes.close[at]),
-        mark_time_ns=int(state.quotes.bar_end_ns[at]),
-        gross_usd=gross,
-        net_usd=net,
-        last_order_time_ns=dict(state.last_order_ns).get(order.symbol),
-        known_order_ids=state.orders.open.keys() | state.orders.closed.keys(),
-        instrument=instrument,
-    )
-
-
-def round_trip(trade: ClosedTrade) -> RoundTrip | None:
-    """Return what the bandit learns from a closed trade; None for one it did not decide."""
-    ticket = trade.ticket
-    if ticket is None:
-        return None
-    entry = PendingReward(
-        order_number=trade.entry_order_number,
-        symbol=trade.symbol,
-        arm=ticket.horizon,
-        probability=ticket.probability,
-        qualifies=ticket.qualifies,
-        sigma_h_bps=ticket.sigma_h_bps,
-        entry_notional_usd=trade.entry_notional,
-    )
-    return entry.matured(trade.closed_ns, trade.net_pnl)

@@ -1,7 +1,7 @@
 """Digests that two runs compare, and per-symbol fingerprints that name where they first differ.
 
-decision  version tag, scheduled time, per symbol the reason of every stage, horizon, side and target shares; then orders
-          and rejections
+decision  version tag, scheduled time, per symbol the reason of every stage, horizon, side and target shares; then
+          orders and rejections
 trace     that, and every float of every stage with one NaN pattern and −0 as +0
 fills     exchange time, symbol, leg, side, quantity, price, fee, currency
 run       chains the three with cash and positions over all cycles
@@ -92,7 +92,7 @@ def decision_digest(
     digest.update(np.ascontiguousarray(reasons, dtype="<i2").tobytes())
     for array in choice:
         digest.update(canonical(array).astype("<f8").tobytes())
-    lines = sorted(order_line(order) for order in orders) + ["/"] + sorted(map(rejection_line, rejections))
+    lines = [*sorted(order_line(order) for order in orders), "/", *sorted(map(rejection_line, rejections))]
     digest.update("\n".join(lines).encode())
     return digest.hexdigest()
 

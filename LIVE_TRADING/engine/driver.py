@@ -56,7 +56,7 @@ class Driver:
             self.journal.append_event(stamped)
         try:
             commands = self.core.handle(stamped)
-        except Exception as error:  # noqa: BLE001  the engine's one outer boundary
+        except Exception as error:  # the engine's one outer boundary
             if self._strict:
                 raise
             return self._failed(stamped, error)

@@ -1,4 +1,4 @@
-"""From target shares to orders: one order per symbol at most, exits and reductions first, each past the pre-trade rules."""
+"""From target shares to orders: one per symbol at most, exits and reductions first, each past the pre-trade rules."""
 
 from __future__ import annotations
 

@@ -80,6 +80,10 @@ class OrderBook:
     closed: dict[str, OrderRecord]
     strangers: tuple[str, ...] = ()
 
+    def __contains__(self, order_id: object) -> bool:
+        """Return whether an order of this id was sent."""
+        return order_id in self.open or order_id in self.closed
+
     def find(self, order_id: str) -> OrderRecord | None:
         """Return an order by id, open or lately closed."""
         return self.open.get(order_id) or self.closed.get(order_id)

@@ -38,7 +38,7 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BookView:
-    """What a decision knows of book, quotes and venue; arrays (N,). `may_increase`: no entry or increase where False."""
+    """What a decision knows of book, quotes and venue; arrays (N,). Not `may_increase`: no entry, no increase."""
 
     symbols: tuple[str, ...]
     moment: CycleMoment

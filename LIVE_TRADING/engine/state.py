@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -82,7 +82,7 @@ class CoreState:
     collected: BarBatch | None = None
     matured: tuple[ClosedTrade, ...] = ()
     trades: tuple[ClosedTrade, ...] = ()
-    last_order_ns: tuple[tuple[str, int], ...] = ()
+    last_order_ns: dict[str, int] = field(default_factory=dict)
     exit_after_cancel: tuple[tuple[str, int], ...] = ()
     equity: Decimal = Decimal(0)
 

@@ -1,0 +1,211 @@
+"""The decision of a cycle: predictions in, through the stages, orders out past the pre-trade rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from LIVE_TRADING.arbitration import CycleMoment
+from LIVE_TRADING.common.events import CycleAborted, PredictionsReady
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.types import Action, AllPredictions, CodeArray, Leg, Order
+from LIVE_TRADING.engine.book import book_view
+from LIVE_TRADING.engine.commands import Anomaly, BanditUpdated, Command, CycleDecided, CycleSkipped
+from LIVE_TRADING.engine.context import CoreContext, Step
+from LIVE_TRADING.engine.cycle import CycleResult, DecisionTrace
+from LIVE_TRADING.engine.ledger import ClosedTrade, EntryTicket
+from LIVE_TRADING.engine.order_plan import PlanInputs, PlannedOrders, plan_orders
+from LIVE_TRADING.engine.pipeline import Decision, decide
+from LIVE_TRADING.engine.pretrade import PreTradeCheck
+from LIVE_TRADING.engine.sending import request_cancel, submit
+from LIVE_TRADING.engine.state import CoreState, PendingCycle
+from LIVE_TRADING.learning import PendingReward, RoundTrip
+from LIVE_TRADING.risk import TradingState
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A cycle's decision with what it was taken on."""
+
+    pending: PendingCycle
+    predictions: AllPredictions
+    decision: Decision
+    stale: bool
+
+
+def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsReady, now_ns: int) -> Step:
+    """Decide the cycle that waits for these predictions; a warm-up cycle forecasts and decides nothing."""
+    pending = state.pending
+    if pending is None or pending.cycle_time_ns != ready.cycle_time_ns:
+        return state, [Anomaly("dropped_predictions", f"no cycle waits for those of {ready.cycle_time_ns}")]
+    parts, end_ns = context.parts, pending.cycle_time_ns
+    state = replace(state, pending=None, cycle_number=state.cycle_number + 1)
+    bar_end_ns = state.quotes.bar_end_ns
+    age_ns = np.where(bar_end_ns >= 0, end_ns - bar_end_ns, np.iinfo(np.int64).max)
+    planned_usd = 0.5 * parts.max_weight * float(state.equity)
+    market, predictions = parts.market.predict(state.market, ready.raw, pending.slot, pending.view, age_ns, planned_usd)
+    state = replace(state, market=market)
+    if context.is_warmup(end_ns):
+        return state, [CycleDecided(CycleResult(state.cycle_number, end_ns, context.run.symbols, None))]
+    state, learned = _learn(context, state)
+    stale = now_ns - end_ns > parts.max_prediction_age_ns
+    moment = CycleMoment(end_ns, pending.slot, pending.n_bars_session, parts.session_ends, stale)
+    decision = decide(
+        parts.stages,
+        predictions,
+        parts.market.forecast.forecast_covariance(market.forecast),
+        pending.view,
+        book_view(
+            state,
+            parts,
+            context.run.symbols,
+            context.column,
+            moment,
+            planned_usd,
+            (ready.p_peak, ready.p_valley),
+            may_increase=not stale and state.risk.state is TradingState.ACTIVE,
+            interval_ns=context.run.interval_ns,
+        ),
+        parts.selector(state.bandit, context.run.seed),
+    )
+    state, result, commands = _order(context, state, _Decided(pending, predictions, decision, stale), now_ns)
+    digest = state.digest.with_cycle(result.decision_digest, result.trace_digest)
+    return replace(state, digest=digest), [*learned, CycleDecided(result), *commands]
+
+
+def on_aborted(context: CoreContext, state: CoreState, aborted: CycleAborted, now_ns: int) -> Step:
+    """End the cycle in flight without a decision."""
+    if state.pending is None or state.pending.cycle_time_ns != aborted.cycle_time_ns:
+        return state, []
+    return replace(state, pending=None), [CycleSkipped(aborted.cycle_time_ns, aborted.reason)]
+
+
+def _order(
+    context: CoreContext, state: CoreState, decided: _Decided, now_ns: int
+) -> tuple[CoreState, CycleResult, list[Command]]:
+    """Turn targets into orders; returns the state that has sent them."""
+    pending, decision = decided.pending, decided.decision
+    planned = _plan(context, state, pending, decision, now_ns)
+    trace = DecisionTrace(
+        decided.predictions,
+        decision.blend,
+        decision.arbitration,
+        decision.barrier,
+        decision.spread,
+        decision.sizing,
+        _risk_reasons(context, state, planned.reason, decided),
+    )
+    result = CycleResult(
+        state.cycle_number,
+        pending.cycle_time_ns,
+        context.run.symbols,
+        trace,
+        planned.orders,
+        tuple(order_id for order_id, _ in planned.cancels),
+        planned.rejections,
+    )
+    commands: list[Command] = []
+    state = _reclock(context, state, pending, decision)
+    for order_id, symbol in planned.cancels:
+        reason = int(decision.arbitration.reason[context.column[symbol]])
+        state, cancel = request_cancel(state, state.orders.open[order_id], reason)
+        commands.append(cancel)
+    for order, reason in zip(planned.orders, planned.order_reasons, strict=True):
+        ticket = _ticket(context, order, pending, decision) if order.leg is Leg.ENTRY else None
+        state, sent = submit(state, order, reason, now_ns, ticket)
+        commands.append(sent)
+    return state, result, commands
+
+
+def _plan(
+    context: CoreContext, state: CoreState, pending: PendingCycle, decision: Decision, now_ns: int
+) -> PlannedOrders:
+    inputs = PlanInputs(
+        symbols=context.run.symbols,
+        time_ns=pending.cycle_time_ns,
+        action=decision.arbitration.action,
+        stage_reason=decision.arbitration.reason,
+        target_shares=decision.sizing.target_shares,
+        ledger=state.ledger,
+        orders=state.orders,
+        price_usd=state.quotes.close,
+        net_usd=float(context.account(state).positions_value),
+        lots=context.parts.lots,
+        nonce=context.run.nonce,
+        next_order_number=state.order_number + 1,
+        can_fill=context.can_fill(pending.slot, pending.n_bars_session),
+    )
+    return plan_orders(inputs, PreTradeCheck(context, state, now_ns))
+
+
+def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, decided: _Decided) -> CodeArray:
+    """Return the risk stage's reason per symbol: why an entry that was wanted did not become an order."""
+    wants = (decided.decision.arbitration.action == Action.ENTER) & (planned == Reason.OK)
+    reason = planned
+    if decided.stale:
+        reason = np.where(wants, np.int16(Reason.STALE_PREDICTIONS), reason)
+    elif state.risk.state is not TradingState.ACTIVE:
+        blocked = Reason.HALTED if state.risk.state is TradingState.HALTED else Reason.REDUCE_ONLY
+        reason = np.where(wants, np.int16(blocked), reason)
+    reason = np.where(wants & ~context.parts.tradable, np.int16(Reason.NOT_SELECTED), reason)
+    return reason.astype(np.int16)
+
+
+def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, decision: Decision) -> CoreState:
+    """Start the clock of positions that took another horizon."""
+    chosen, ledger = decision.arbitration, state.ledger
+    for column in np.flatnonzero(chosen.action == Action.EXTEND).tolist():
+        ledger = ledger.reclocked(
+            context.run.symbols[column],
+            int(chosen.horizon[column]),
+            pending.cycle_time_ns,
+            pending.session_number,
+            pending.slot,
+        )
+    return replace(state, ledger=ledger)
+
+
+def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision: Decision) -> EntryTicket:
+    column, chosen = context.column[order.symbol], decision.arbitration
+    horizon = int(chosen.horizon[column])
+    return EntryTicket(
+        horizon=horizon,
+        probability=float(chosen.entry_probability[column]),
+        qualifies=tuple(bool(flag) for flag in chosen.qualifies[:, column]),
+        sigma_h_bps=float(decision.blend.sigma_bps[horizon, column]),
+        cost_bps=float(chosen.cost_bps[column]),
+        decision_time_ns=pending.cycle_time_ns,
+        session_number=pending.session_number,
+        slot=pending.slot,
+    )
+
+
+def _learn(context: CoreContext, state: CoreState) -> Step:
+    """Fold matured round trips into the bandit, ordered by exit time and order number."""
+    trips = [trip for trade in state.matured if (trip := round_trip(trade)) is not None]
+    if not trips:
+        return replace(state, matured=()), []
+    bandit = context.parts.rewards.learn(state.bandit, trips)
+    commands: list[Command] = []
+    if bandit is not state.bandit:
+        probabilities = context.parts.bandit.probabilities(bandit)
+        commands.append(BanditUpdated(bandit.rounds, tuple(float(p) for p in probabilities)))
+    return replace(state, bandit=bandit, matured=()), commands
+
+
+def round_trip(trade: ClosedTrade) -> RoundTrip | None:
+    """Return what the bandit learns from a closed trade; None for one it did not decide."""
+    ticket = trade.ticket
+    if ticket is None:
+        return None
+    entry = PendingReward(
+        order_number=trade.entry_order_number,
+        symbol=trade.symbol,
+        arm=ticket.horizon,
+        probability=ticket.probability,
+        qualifies=ticket.qualifies,
+        sigma_h_bps=ticket.sigma_h_bps,
+        entry_notional_usd=trade.entry_notional,
+    )
+    return entry.matured(trade.closed_ns, trade.net_pnl)

@@ -1,0 +1,95 @@
+"""The pre-trade check of a cycle: the book's exposure is measured once, each order let through is added to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from LIVE_TRADING.common.types import Order, Rejection, Side
+from LIVE_TRADING.engine.book import mark
+from LIVE_TRADING.engine.context import CoreContext
+from LIVE_TRADING.engine.state import CoreState
+from LIVE_TRADING.risk import RiskContext
+from LIVE_TRADING.risk.exposure import reserved_shares
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class _Reserved:
+    """One symbol's position, and what working orders of each side may still fill."""
+
+    position: Decimal = ZERO
+    buy: Decimal = ZERO
+    sell: Decimal = ZERO
+    price_usd: float = float("nan")
+
+    def take(self, side: Side, quantity: Decimal) -> None:
+        """Reserve an order."""
+        if side is Side.BUY:
+            self.buy += quantity
+        else:
+            self.sell += quantity
+
+    def value_usd(self) -> float:
+        """Return the signed reserved exposure; NaN without a price."""
+        shares = reserved_shares(self.position, self.buy, self.sell)
+        return float(shares) * self.price_usd if shares else 0.0
+
+
+class PreTradeCheck:
+    """Asks the pre-trade rules about one order after the other, in the order in which they would be sent.
+
+    What passes is reserved: it counts as working for the orders after it.
+    """
+
+    def __init__(self, context: CoreContext, state: CoreState, now_ns: int) -> None:
+        self._context = context
+        self._state = state
+        self._now_ns = now_ns
+        self._book: dict[str, _Reserved] = {}
+        for symbol, position in state.ledger.positions.items():  # order: of opening, sorted below
+            price = float(mark(position, state.quotes, context.column))
+            self._book[symbol] = _Reserved(position.quantity, price_usd=price)
+        for record in state.orders.open.values():  # order: of sending, sums of Decimals
+            self._of(record.order.symbol).take(record.order.side, record.remaining)
+        values = [self._book[symbol].value_usd() for symbol in sorted(self._book)]
+        self._gross_usd, self._net_usd = sum(map(abs, values), 0.0), sum(values, 0.0)
+
+    def _of(self, symbol: str) -> _Reserved:
+        found = self._book.get(symbol)
+        if found is None:
+            at = self._context.column.get(symbol)
+            price = float(self._state.quotes.close[at]) if at is not None else float("nan")
+            found = self._book[symbol] = _Reserved(price_usd=price)
+        return found
+
+    def __call__(self, order: Order) -> Rejection | None:
+        """Return the first rule's no, or None; then the order is reserved."""
+        reserved = self._of(order.symbol)
+        rejection = self._context.parts.rules.check(order, self._seen(order.symbol, reserved))
+        if rejection is None:
+            before_usd = reserved.value_usd()
+            reserved.take(order.side, order.quantity)
+            after_usd = reserved.value_usd()
+            self._gross_usd += abs(after_usd) - abs(before_usd)
+            self._net_usd += after_usd - before_usd
+        return rejection
+
+    def _seen(self, symbol: str, reserved: _Reserved) -> RiskContext:
+        state, at = self._state, self._context.column[symbol]
+        return RiskContext(
+            trading_state=state.risk.state,
+            now_ns=self._now_ns,
+            equity_usd=float(state.equity),
+            position_shares=reserved.position,
+            working_buy_shares=reserved.buy,
+            working_sell_shares=reserved.sell,
+            mark_price_usd=float(state.quotes.close[at]),
+            mark_time_ns=int(state.quotes.bar_end_ns[at]),
+            gross_usd=self._gross_usd,
+            net_usd=self._net_usd,
+            last_order_time_ns=state.last_order_ns.get(symbol),
+            known_order_ids=state.orders,
+            instrument=self._context.parts.instruments[symbol],
+        )
