@@ -59,7 +59,12 @@ def thinned(values: FloatArray, keep: int = MAX_POINTS) -> IntArray:
 
 
 def panel(
-    rows: IntArray, n: int, values: FloatArray, label: Callable[[float, float], str], span: Sequence[float] = ()
+    rows: IntArray,
+    n: int,
+    values: FloatArray,
+    label: Callable[[float, float], str],
+    span: Sequence[float] = (),
+    steps: int = 4,
 ) -> Panel:
     """Return the line through `values[rows]`, its ticks, and the area between the line and the top of the box.
 
@@ -71,9 +76,11 @@ def panel(
         Text of a tick from its value and the distance between ticks.
     span
         Values that the axis shows in any case.
+    steps
+        About how many steps the axis has.
     """
     shown = values[rows]
-    low, high, ticks = scale([*shown.tolist(), *span])
+    low, high, ticks = scale([*shown.tolist(), *span], steps)
     step = ticks[1] - ticks[0]
     x = rows / max(1, n - 1) * WIDTH
     y = HEIGHT * (high - shown) / (high - low)

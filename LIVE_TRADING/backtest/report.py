@@ -1,6 +1,7 @@
 """`report.html`: one file that explains a run, readable without a network, on a phone, in light and dark.
 
-What it says in numbers comes from `summary.figures`; here they are put into words, tables and the geometry of charts.
+What it says in numbers comes from `summary.figures`. Here they are put into words and tables, in `report_charts` into the
+geometry of charts.
 """
 
 from __future__ import annotations
@@ -12,33 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from LIVE_TRADING.backtest import charts
 from LIVE_TRADING.backtest.funnel import StageFunnel
 from LIVE_TRADING.backtest.record import LONG, SHORT, BacktestRecord, TradeRow
-from LIVE_TRADING.backtest.report_text import (
-    bps,
-    caveats,
-    count,
-    decimals,
-    duration,
-    minute_utc,
-    pct,
-    ratio,
-    usd,
-    verdict,
-)
-from LIVE_TRADING.backtest.summary import Account, CostComparison, Figures
+from LIVE_TRADING.backtest.report_charts import cost_bars, curve, waterfall
+from LIVE_TRADING.backtest.report_text import caveats, count, duration, pct, ratio, tone, usd, verdict
+from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
 from LIVE_TRADING.common.horizons import HORIZON_NAMES
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
-from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import BPS, NS_PER_S
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATE = "report.html.j2"
-REASONS_SHOWN = 4
+REASONS_SHOWN = 5
 UNREMARKABLE = frozenset({Reason.OK, Reason.SIZED, Reason.ORDERED})  # not worth a line where they let something pass
 _WORDS_OF_TEXT = {text: reason_words(reason) for reason, text in REASON_TEXT.items()}
 
@@ -69,9 +58,9 @@ def view(record: BacktestRecord, run: Figures) -> dict[str, Any]:
         "subtitle": _subtitle(record),
         "verdict": verdict(record, run),
         "tiles": _tiles(record, run),
-        "curve": _curve(record, run),
-        "waterfall": _waterfall(run.account) if record.fills else None,
-        "costs": _costs(run.costs),
+        "curve": curve(record, run),
+        "waterfall": waterfall(run.account) if record.fills else None,
+        "costs": cost_bars(run.costs),
         "funnel": _funnel(record, run),
         "trades": trade_groups(record.trades),
         "exits": _tally(
@@ -110,8 +99,8 @@ def _tiles(record: BacktestRecord, run: Figures) -> list[Tile]:
     paid = books.fees_usd + books.spread_and_slippage_usd
     longs = sum(trade.side == LONG for trade in record.trades)
     return [
-        Tile("Net P&L", usd(net), f"{pct(net / start, 2)} of {usd(start, 0)}", _tone(net)),
-        Tile("Before costs", usd(books.gross_pnl_usd), "at the open of each fill's bar", _tone(books.gross_pnl_usd)),
+        Tile("Net P&L", usd(net), f"{pct(net / start, 2)} of {usd(start, 0)}", tone(net)),
+        Tile("Before costs", usd(books.gross_pnl_usd), "at the open of each fill's bar", tone(books.gross_pnl_usd)),
         Tile("Costs paid", usd(paid), "fees, spread and slippage"),
         Tile("Sharpe ratio", ratio(figures.sharpe_ann), _standard_error(figures.sharpe_se_ann)),
         Tile("Deepest drawdown", pct(figures.max_drawdown_frac, 2), f"{pct(figures.max_drawdown_bar_frac, 2)} by bar"),
@@ -121,110 +110,6 @@ def _tiles(record: BacktestRecord, run: Figures) -> list[Tile]:
 
 def _standard_error(value: float) -> str:
     return f"± {ratio(value)} standard error" if np.isfinite(value) else "not defined"
-
-
-def _tone(amount: Any) -> str:
-    return "gain" if amount > 0 else "loss" if amount < 0 else ""
-
-
-def _curve(record: BacktestRecord, run: Figures) -> dict[str, Any]:
-    """Return equity, drawdown and P&L by session over one axis of bar ends."""
-    start = float(record.scope.start_equity_usd)
-    equity = np.asarray(record.equity.equity_usd, dtype=np.float64)
-    times = record.equity.time_ns
-    n = len(equity)
-    if not record.fills or n == 0:
-        return {"present": False, "start": usd(start)}
-    peak = np.maximum.accumulate(np.maximum(equity, start))
-    fallen = equity / peak - 1.0
-    rows = np.union1d(charts.thinned(equity), [int(np.argmin(fallen))])
-    starts, ends = _session_rows(record, n)
-    session_pnl = np.diff(np.concatenate(([start], run.closing_equity)))
-    width = max(1, n - 1)
-    session_bars, session_ticks = charts.bars(starts / width, ends / width, session_pnl, _usd_tick)
-    shown = charts.spaced(len(starts), 8)
-    return {
-        "present": True,
-        "equity": charts.panel(rows, n, equity, _usd_tick),
-        "drawdown": charts.panel(rows, n, fallen, _pct_tick, span=(0.0, -0.001)),
-        "session_bars": session_bars,
-        "session_ticks": session_ticks,
-        "session_zero": next((tick.at_frac for tick in session_ticks if tick.label == "$0"), 0.0),
-        "dates": [charts.Tick(float(starts[row]) / width, record.scope.sessions[row].date) for row in shown],
-        "points": {
-            "at": [round(float(row) / width, 5) for row in rows],
-            "time": [minute_utc(int(times[row])) for row in rows],
-            "equity": [usd(float(equity[row])) for row in rows],
-            "drawdown": [pct(float(fallen[row]), 2) for row in rows],
-        },
-    }
-
-
-def _session_rows(record: BacktestRecord, n: int) -> tuple[FloatArray, FloatArray]:
-    """Return each session's first and last place on the axis of bar ends, shape (sessions,)."""
-    opens = np.array([session.open_ns for session in record.scope.sessions], dtype=np.int64)
-    closes = np.array([session.close_ns for session in record.scope.sessions], dtype=np.int64)
-    first = np.searchsorted(record.equity.time_ns, opens, side="right")
-    last = np.searchsorted(record.equity.time_ns, closes, side="right") - 1
-    gap = 0.15 * (last - first)
-    return np.clip(first + gap, 0, n - 1), np.clip(last - gap, 0, n - 1).astype(np.float64)
-
-
-def _usd_tick(value: float, step: float) -> str:
-    return usd(value, decimals(step))
-
-
-def _pct_tick(value: float, step: float) -> str:
-    return pct(value, decimals(step * 100))
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the way from gross to net, a bar from `left` to `left + width`, in percent of the row."""
-
-    label: str
-    amount: str
-    left: float
-    width: float
-    tone: str
-
-
-def _waterfall(books: Account) -> dict[str, Any]:
-    gross, net, fees = float(books.gross_pnl_usd), float(books.net_pnl_usd), float(books.fees_usd)
-    slipped = float(books.spread_and_slippage_usd)
-    if np.isfinite(books.spread_usd):
-        parts = [("Spread", books.spread_usd), ("Impact", books.impact_usd)]
-    else:
-        parts = [("Spread and slippage", slipped)]
-    marks = [("Before costs", 0.0, gross, _tone(gross))]
-    at = gross
-    for label, paid in [*parts, ("Fees", fees)]:
-        marks.append((label, at, at - paid, "cost" if paid >= 0 else "gain"))
-        at -= paid
-    marks.append(("Net", 0.0, net, _tone(net)))
-    ends = [0.0, *(edge for _, start, end, _ in marks for edge in (start, end))]
-    low, span = min(ends), max(max(ends) - min(ends), 1e-9)
-    steps = [
-        Step(label, usd(end - start), (min(start, end) - low) / span * 100, abs(end - start) / span * 100, tone)
-        for label, start, end, tone in marks
-    ]
-    return {"steps": steps, "zero": -low / span * 100}
-
-
-def _costs(costs: CostComparison) -> dict[str, Any]:
-    longest = max(costs.modelled_bps, costs.paid_bps, 1e-9) if costs.notional_usd else 1.0
-    return {
-        "trades": costs.trades,
-        "text": count(costs.trades, "closed round trip"),
-        "rows": [
-            {"label": label, "bps": bps(value), "usd": usd(amount), "width": max(0.0, value / longest * 100)}
-            for label, value, amount in (
-                ("Believed at entry", costs.modelled_bps, costs.modelled_usd),
-                ("Paid", costs.paid_bps, costs.paid_usd),
-            )
-            if np.isfinite(value)
-        ],
-    }
 
 
 def _funnel(record: BacktestRecord, run: Figures) -> dict[str, Any]:
@@ -294,7 +179,7 @@ def _group(horizon: str, side: str, trades: list[TradeRow]) -> dict[str, Any]:
         "costs": usd(paid),
         "net": usd(net),
         "net_bps": ratio(net / notional * BPS if notional else float("nan")),
-        "tone": _tone(net),
+        "tone": tone(net),
         "held": duration(held_s),
     }
 

@@ -48,6 +48,11 @@ def _signed(value: float, places: int, unit: str) -> str:
     return f"{'−' if value < 0 and text.strip('0.,') else ''}{text}{unit}"
 
 
+def tone(amount: Decimal | float) -> str:
+    """Return the style of a gain or a loss."""
+    return "gain" if amount > 0 else "loss" if amount < 0 else ""
+
+
 def decimals(step: float) -> int:
     """Return how many decimals tell two values apart that lie one step apart."""
     return max(0, math.ceil(-math.log10(step) - 1e-9))

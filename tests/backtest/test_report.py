@@ -228,6 +228,7 @@ def test_long_reason_lists_are_folded():
     record = synthetic(trade_rate=0.0).record
     reason = record.decisions.reason.copy()
     many = [Reason.BELOW_COST, Reason.COST_UNKNOWN, Reason.NO_VIEW, Reason.PAST_SESSION_END, Reason.STALE_PREDICTIONS]
+    many.append(Reason.SESSION_CLOSING)
     reason[:, 2] = np.resize(np.array(many, dtype=np.int16), reason[:, 2].shape)
     changed = replace(record, decisions=replace(record.decisions, reason=reason))
     shown = view(changed, figures(changed))["funnel"]["stages"][2]["reasons"]
