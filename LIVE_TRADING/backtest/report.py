@@ -1,7 +1,7 @@
 """`report.html`: one file that explains a run, readable without a network, on a phone, in light and dark.
 
-What it says in numbers comes from `summary.figures`. Here they are put into words and tables, in `report_charts` into the
-geometry of charts.
+What it says in numbers comes from `summary.figures`. Here they are put into words and tables, in `report_charts` into
+the geometry of charts.
 """
 
 from __future__ import annotations
