@@ -19,6 +19,16 @@ BoolArray = npt.NDArray[np.bool_]
 CodeArray = npt.NDArray[np.int16]
 
 
+class Record:
+    """Base of the records: `to_dict` gives the fields in declared order, one level deep, the same for all of them."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return record_dict(self)
+
+
 class Side(StrEnum):
     """Side of an order or fill."""
 
@@ -52,7 +62,7 @@ class Action(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(Record):
     """One trading day of an exchange (for crypto: one UTC day). `index` counts sessions of the calendar's table."""
 
     index: int
@@ -70,7 +80,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BarBatch:
+class BarBatch(Record):
     """OHLCV and closing quotes of one bar end, columnar, shape (N,) each. NaN close: that symbol has no bar."""
 
     bar_end_ns: int
@@ -88,7 +98,7 @@ BAR_FIELDS = ("open", "high", "low", "close", "volume", "bid", "ask")
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
+class Instrument(Record):
     """What the venue allows for one symbol. Prices in `currency`."""
 
     symbol: str
@@ -99,7 +109,7 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HorizonPredictions:
+class HorizonPredictions(Record):
     """Stage 1 for one horizon: arrays (M, N)."""
 
     horizon: str
@@ -109,7 +119,7 @@ class HorizonPredictions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AllPredictions:
+class AllPredictions(Record):
     """Stage 1. `raw`, `z`, `confidence`, `calibrated` (H, M, N); `ic` (H, M); NaN: no view."""
 
     horizons: tuple[str, ...]
@@ -128,7 +138,7 @@ class AllPredictions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlendedAlpha:
+class BlendedAlpha(Record):
     """Stage 2 for one horizon: weights (M,), expected return (N,) in bps over that horizon."""
 
     horizon: str
@@ -137,7 +147,7 @@ class BlendedAlpha:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlendResult:
+class BlendResult(Record):
     """Stage 2. `weights` (H, M), `alpha_bps` (H, N) over each horizon, `sigma_bps` (H, N) its volatility."""
 
     horizons: tuple[str, ...]
@@ -153,7 +163,7 @@ class BlendResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArbitrationResult:
+class ArbitrationResult(Record):
     """Stage 3. `cost_bps` (N,) of a round trip; `net_bps`, `score` (H, N); the choice per symbol (N,).
 
     `action` holds `Action` codes, `horizon` the row of the chosen horizon or -1, `side` -1, 0 or +1.
@@ -174,7 +184,7 @@ class ArbitrationResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GateResult:
+class GateResult(Record):
     """Stage 4, barrier gate. `factor` (N,) in [g_min, 1] scales sizes; `allowed` (N,) binds entries only."""
 
     allowed: BoolArray
@@ -183,7 +193,7 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpreadGateResult:
+class SpreadGateResult(Record):
     """Stage 4, spread gate. `spread_bps`, `quote_age_s` (N,); `allowed` binds entries and increases only."""
 
     spread_bps: FloatArray
@@ -193,7 +203,7 @@ class SpreadGateResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SizingResult:
+class SizingResult(Record):
     """Stage 5. `target_weight` (N,) signed share of equity; `target_shares` (N,) signed, whole lots."""
 
     raw_weight: FloatArray
@@ -203,7 +213,7 @@ class SizingResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Record):
     """An order as the engine means it. Quantities and prices are exact."""
 
     client_order_id: str
@@ -219,7 +229,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class FillReport:
+class FillReport(Record):
     """An execution as a venue reports it. `fee` in `currency`, negative for a rebate; None: the venue does not say."""
 
     execution_id: str
@@ -236,7 +246,7 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Record):
     """A pre-trade rule's no, with the rule, what it saw and what it allows."""
 
     symbol: str

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.common.codec import to_json_value
-from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.types import (
+    Action,
     AllPredictions,
     ArbitrationResult,
     BlendResult,
@@ -19,6 +20,7 @@ from LIVE_TRADING.common.types import (
     FloatArray,
     GateResult,
     Order,
+    Record,
     Rejection,
     SizingResult,
     SpreadGateResult,
@@ -37,6 +39,11 @@ _PASSES: tuple[tuple[Reason, ...], ...] = (
     (Reason.SIZED, Reason.CAPPED, Reason.DRIFT_CUT),
     (),
 )
+_LETS_THROUGH = np.zeros((len(STAGES), max(Reason) + 1), dtype=np.bool_)
+for _row, _codes in enumerate(_PASSES):
+    _LETS_THROUGH[_row, list(_codes)] = True
+_OK = int(Reason.OK)
+_ROWS = np.arange(len(STAGES))[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +113,27 @@ class DecisionTrace:
     def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
         """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
         reasons = self.reasons
-        passed = np.stack([np.isin(reasons[row], _PASSES[row]) for row in range(len(STAGES))])
-        passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != Reason.OK)
-        passed[-1] = False
+        passed = _LETS_THROUGH[_ROWS, reasons]
+        passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != _OK)
         stage = np.argmin(passed, axis=0).astype(np.int16)
         return stage, reasons[stage, np.arange(reasons.shape[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeDecision(Record):
+    """What a cycle decided for one symbol on which it acted. `horizon` is "" where none was chosen."""
+
+    symbol: str
+    action: str
+    horizon: str
+    side: int
+    alpha_bps: float
+    cost_bps: float
+    net_bps: float
+    target_weight: float
+    target_shares: float
+    stage: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +174,34 @@ class CycleResult:
         if self.trace is None:
             return ""
         return trace_digest(self.decision_digest, self.trace.stage_rows.values())
+
+    def decisions(self) -> tuple[TradeDecision, ...]:
+        """Return the decisions on symbols that were entered, resized, left, extended or refused, by symbol."""
+        trace = self.trace
+        if trace is None:
+            return ()
+        chosen, (stage, code) = trace.arbitration, trace.deciding_stage()
+        acted = np.isin(chosen.action, (Action.ENTER, Action.EXTEND, Action.EXIT, Action.REVERSE))
+        acted |= np.isin(trace.risk_reason, (Reason.ORDERED, Reason.REJECTED))
+        return tuple(
+            self._decision(trace, column, int(stage[column]), int(code[column])) for column in np.flatnonzero(acted)
+        )
+
+    def _decision(self, trace: DecisionTrace, column: int, stage: int, code: int) -> TradeDecision:
+        chosen, row = trace.arbitration, int(trace.arbitration.horizon[column])
+        return TradeDecision(
+            symbol=self.symbols[column],
+            action=Action(int(chosen.action[column])).name.lower(),
+            horizon=trace.blend.horizons[row] if row >= 0 else "",
+            side=int(chosen.side[column]),
+            alpha_bps=float(trace.blend.alpha_bps[row, column]) if row >= 0 else float("nan"),
+            cost_bps=float(chosen.cost_bps[column]),
+            net_bps=float(chosen.chosen_net_bps[column]),
+            target_weight=float(trace.sizing.target_weight[column]),
+            target_shares=float(trace.sizing.target_shares[column]),
+            stage=STAGES[stage],
+            reason=REASON_TEXT[Reason(code)],
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Return what the journal keeps: digests, reasons, choices, and a fingerprint per stage and symbol."""
