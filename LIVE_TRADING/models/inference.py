@@ -34,12 +34,18 @@ class InferenceEngine:
 
     def _predict_rows(self, rows: FloatArray) -> FloatArray:
         """Return raw forecasts (H, M, R) of rows (R, F)."""
-        raw = np.full((*self._shape, len(rows)), np.nan)
         present = ~np.isnan(rows).all(axis=1)
-        if not present.any():
-            return raw
-        asked = rows if present.all() else rows[present]
+        if present.all():
+            return self._ask(rows)
+        raw = np.full((*self._shape, len(rows)), np.nan)
+        if present.any():
+            raw[:, :, present] = self._ask(rows[present])
+        return raw
+
+    def _ask(self, rows: FloatArray) -> FloatArray:
+        """Return the answers (H, M, R) of all models."""
+        raw = np.empty((*self._shape, len(rows)))
         for h, family_models in enumerate(self._models):
             for m, model in enumerate(family_models):
-                raw[h, m, present] = model.predict(asked)
+                raw[h, m] = model.predict(rows)
         return raw

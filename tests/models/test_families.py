@@ -108,6 +108,22 @@ def test_bytes_that_are_no_model_are_refused(family: ModelFamily, model: Trained
         family.load(contents[broken])
 
 
+@pytest.mark.parametrize(
+    ("family_name", "contents"),
+    [
+        pytest.param("lightgbm", {"model.txt": b"tree\nversion=v4\nnum_class=1\n"}, id="trees-cut-short"),
+        pytest.param(
+            "ridge",
+            {"model.json": b'{"intercept": 0, "clip_sd": 5, "mean": [0], "scale": [1], "weight": [1, 2]}'},
+            id="a-weight-without-its-feature",
+        ),
+    ],
+)
+def test_half_a_model_is_refused(family_name: str, contents: dict[str, bytes]):
+    with pytest.raises(ValueError):
+        get_family(family_name).load(contents)
+
+
 def test_too_few_rows_are_refused(family: ModelFamily):
     with pytest.raises(ValueError, match="too few"):
         family.train(rows_with_gaps(1), np.ones(1), seed=1, params=family.params())

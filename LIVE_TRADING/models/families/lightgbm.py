@@ -24,7 +24,7 @@ class LightGbmParams(FrozenConfig):
     min_data_in_leaf: int = Field(default=1000, ge=1, description="rows per leaf; large, since signals are weak")
     max_bin: int = Field(default=63, ge=2, le=255, description="histogram bins per feature")
     bagging_fraction: float = Field(default=0.5, gt=0, le=1, description="share of rows drawn for a tree")
-    bagging_freq: int = Field(default=1, ge=0, description="trees between draws of rows; 0: no draw")
+    bagging_freq: int = Field(default=5, ge=0, description="trees between draws of rows; 0: no draw")
     feature_fraction: float = Field(default=0.7, gt=0, le=1, description="share of features drawn for a tree")
     lambda_l2: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")
 
