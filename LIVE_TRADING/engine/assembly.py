@@ -15,7 +15,7 @@ from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.horizons import Horizon, parse_horizons
 from LIVE_TRADING.common.types import BoolArray, FloatArray, Instrument
 from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S
-from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.config import EngineConfig, RuntimeConfig
 from LIVE_TRADING.engine.market import MarketModel
 from LIVE_TRADING.engine.pipeline import Stages
 from LIVE_TRADING.gating import BarrierGate, SpreadGate
@@ -113,7 +113,6 @@ def assemble(run: RunStarted) -> Assembly:
         raise ConfigurationError(f"no instrument for {', '.join(missing)}")
     listed = [instruments[symbol] for symbol in run.symbols]
     bandit = Exp3IXBandit(config.learning, len(horizons))
-    half_bar_ns = run.interval_ns // 2
     return Assembly(
         config=config,
         horizons=horizons,
@@ -139,8 +138,13 @@ def assemble(run: RunStarted) -> Assembly:
         tradable=_tradable(run.symbols, config.engine.trade_symbols),
         session_ends=overnight,
         max_weight=config.sizing.max_weight,
-        max_prediction_age_ns=min(round(config.engine.max_prediction_age_s * NS_PER_S), half_bar_ns),
+        max_prediction_age_ns=prediction_age_limit_ns(config.engine, run.interval_ns),
     )
+
+
+def prediction_age_limit_ns(runtime: RuntimeConfig, interval_ns: int) -> int:
+    """Return how old predictions may be that open something: as configured, half a bar at most."""
+    return min(round(runtime.max_prediction_age_s * NS_PER_S), interval_ns // 2)
 
 
 def _tradable(symbols: tuple[str, ...], chosen: tuple[str, ...]) -> BoolArray:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 
-from LIVE_TRADING.common.events import Event, Stamped, SystemFault
+from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, Stamped, SystemFault
+from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.engine.commands import Command
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.journal import Journal
+from LIVE_TRADING.engine.state import CoreState
 
 Observer = Callable[[Stamped, Sequence[Command]], None]
+
+HANDLER_FAILED, EVENT_REFUSED = "handler_failed", "event_refused"
 
 
 class Driver:
@@ -45,26 +49,53 @@ class Driver:
 
     @property
     def seq(self) -> int:
-        """Return the sequence number of the last event."""
+        """Return the sequence number of the last event that the core's state contains or has passed over."""
         return self._seq
 
     def step(self, event: Event, now_ns: int) -> list[Command]:
-        """Take an event off the queue; return the commands to carry out, already on file."""
-        self._seq += 1
-        stamped = Stamped(self._seq, max(now_ns, self.core.state.now_ns), event)
+        """Take an event off the queue; return the commands to carry out, already on file.
+
+        Raises
+        ------
+        StateError
+            The journal cannot be written: nothing that follows from the event may leave, and the core stands where it
+            stood before it.
+        """
+        stamped = Stamped(self._seq + 1, max(now_ns, self.core.state.now_ns), event)
         if self.journal is not None:
-            self.journal.append_event(stamped)
+            try:
+                self.journal.append_event(stamped)
+            except ValueError as error:
+                return self._halt(EVENT_REFUSED, stamped, error)
+        before = self.core.state
+        self._seq = stamped.seq
         try:
             commands = self.core.handle(stamped)
         except Exception as error:  # the engine's one outer boundary
             if self._strict:
                 raise
             return self._failed(stamped, error)
-        if self.journal is not None:
-            self.journal.append_commands(stamped, commands)
+        problem = self._record(stamped, commands, before)
+        if problem is not None:
+            return self._failed(stamped, problem)
         for observe in self._observers:
             observe(stamped, commands)
         return commands
+
+    def _record(self, stamped: Stamped, commands: list[Command], before: CoreState) -> ValueError | None:
+        """Put the commands on file; what cannot be said there has not happened. Returns why, if so."""
+        if self.journal is None:
+            return None
+        try:
+            self.journal.append_commands(stamped, commands)
+        except StateError:
+            self.core.restore(before)
+            self._seq = stamped.seq - 1  # on file without what followed: a restart takes it up again
+            raise
+        except ValueError as error:
+            self.core.restore(before)
+            return error
+        return None
 
     def _failed(self, stamped: Stamped, error: Exception) -> list[Command]:
         """Put the failure on file and halt; the state is the one before the event."""
@@ -72,5 +103,12 @@ class Driver:
             raise error
         if self.journal is not None:
             self.journal.append_failure(stamped, "".join(traceback.format_exception(error))[-4000:])
+        return self._halt(HANDLER_FAILED, stamped, error)
+
+    def _halt(self, kind: str, stamped: Stamped, error: Exception) -> list[Command]:
+        """Halt trading; a cycle whose predictions are lost that way ends, so that the next one is not in its shadow."""
         message = f"{type(stamped.event).__name__}: {type(error).__name__}: {error}"
-        return self.step(SystemFault("handler_failed", message, "critical", stamped.t_ns), stamped.t_ns)
+        commands = self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
+        if isinstance(stamped.event, PredictionsReady):
+            commands = [*commands, *self.step(CycleAborted(stamped.event.cycle_time_ns, kind), stamped.t_ns)]
+        return commands

@@ -14,14 +14,27 @@ def emit_cycle_start(bus: Publisher, time_ns: int, *, cycle_time_ns: int, cycle:
 
 
 def emit_cycle_end(
-    bus: Publisher, time_ns: int, *, cycle_time_ns: int, cycle: int, orders: int, rejections: int, duration_s: float
+    bus: Publisher,
+    time_ns: int,
+    *,
+    cycle_time_ns: int,
+    cycle: int,
+    orders: int,
+    rejections: int,
+    decisions: Mapping[str, Mapping[str, int]],
+    duration_s: float,
 ) -> None:
-    """Tell that a cycle is decided. `duration_s`: work of the process from trigger to commands, waiting left out."""
+    """Tell that a cycle is decided.
+
+    `decisions`: stage that settled a symbol to reason to number of symbols; each symbol is counted once. `duration_s`:
+    work of the engine from trigger to commands, journal included; models are told of apart, and waiting is left out.
+    """
     fields = {
         "cycle_time_ns": cycle_time_ns,
         "cycle": cycle,
         "orders": orders,
         "rejections": rejections,
+        "decisions": decisions,
         "duration_s": duration_s,
     }
     bus.emit(Notice(EventType.CYCLE_END, time_ns, fields))

@@ -34,7 +34,10 @@ def emit_model_loaded(bus: Publisher, time_ns: int, *, target: str, family: str,
 
 
 def emit_state_restored(bus: Publisher, time_ns: int, *, sequence: int, age_s: float, replayed: int) -> None:
-    """Tell that a checkpoint was restored and how many journal events were replayed on it."""
+    """Tell that a run goes on from a checkpoint, of which event, and how many events were replayed on it.
+
+    `age_s`: since the last event on file.
+    """
     fields = {"sequence": sequence, "age_s": age_s, "replayed": replayed}
     bus.emit(Notice(EventType.STATE_RESTORED, time_ns, fields))
 
@@ -56,7 +59,7 @@ def emit_session_open(bus: Publisher, time_ns: int, *, date: str, bars: int) -> 
 
 
 def emit_session_close(bus: Publisher, time_ns: int, *, date: str, expired_orders: int) -> None:
-    """Tell that a trading day has closed."""
+    """Tell that a trading day has closed. `expired_orders`: those that have been reported by then."""
     bus.emit(Notice(EventType.SESSION_CLOSE, time_ns, {"date": date, "expired_orders": expired_orders}))
 
 
@@ -73,12 +76,15 @@ def emit_late_bar(bus: Publisher, time_ns: int, *, bar_end_ns: int, symbols: tup
 
 
 def emit_data_gap(bus: Publisher, time_ns: int, *, last_bar_end_ns: int, bar_end_ns: int, missing: int) -> None:
-    """Tell that whole bar ends are missing between two batches of a session."""
+    """Tell that a cycle has no bar of any symbol, and how many bar ends of the session have gone so by now.
+
+    `last_bar_end_ns`: the newest bar there is; -1 where there is none yet.
+    """
     fields = {"last_bar_end_ns": last_bar_end_ns, "bar_end_ns": bar_end_ns, "missing": missing}
     bus.emit(Notice(EventType.DATA_GAP, time_ns, fields))
 
 
 def emit_quote_stale(bus: Publisher, time_ns: int, *, symbols: tuple[str, ...], max_age_s: float) -> None:
-    """Tell which symbols the spread gate holds for a quote that is too old, and how old the oldest is."""
+    """Tell for which symbols the spread gate has begun to hold a quote too old, and how old the oldest is."""
     fields = {"count": len(symbols), "symbols": symbols, "max_age_s": max_age_s}
     bus.emit(Notice(EventType.QUOTE_STALE, time_ns, fields))

@@ -8,7 +8,7 @@ _STATE_SEVERITY = {"active": Severity.INFO, "reduce_only": Severity.ERROR, "halt
 
 
 def emit_risk_warning(bus: Publisher, time_ns: int, *, rule_id: str, value: float, limit: float, message: str) -> None:
-    """Tell that a limit is near, or that exposure is cut to it."""
+    """Tell that a limit is near. `value` and `limit` are negative for losses."""
     fields = {"rule_id": rule_id, "value": value, "limit": limit, "message": message}
     bus.emit(Notice(EventType.RISK_WARNING, time_ns, fields))
 
@@ -16,13 +16,13 @@ def emit_risk_warning(bus: Publisher, time_ns: int, *, rule_id: str, value: floa
 def emit_guardrail_tripped(
     bus: Publisher, time_ns: int, *, rule_id: str, value: float, limit: float, message: str
 ) -> None:
-    """Tell that a guardrail has latched."""
+    """Tell that a guardrail has latched. `value` and `limit` are negative for losses, NaN where there is none."""
     fields = {"rule_id": rule_id, "value": value, "limit": limit, "message": message}
     bus.emit(Notice(EventType.GUARDRAIL_TRIPPED, time_ns, fields))
 
 
 def emit_kill_switch(bus: Publisher, time_ns: int, *, source: str, reason: str) -> None:
-    """Tell that trading was killed, and by what: file, cli, api, page."""
+    """Tell that trading was killed, and by what: `operator`, through a program's `TradingEngine.control`."""
     bus.emit(Notice(EventType.KILL_SWITCH, time_ns, {"source": source, "reason": reason}))
 
 
@@ -54,9 +54,12 @@ def emit_handler_failed(bus: Publisher, time_ns: int, *, sequence: int, event_ty
     bus.emit(Notice(EventType.HANDLER_FAILED, time_ns, fields))
 
 
-def emit_error(bus: Publisher, time_ns: int, *, component: str, message: str) -> None:
-    """Tell of a failure outside the core."""
-    bus.emit(Notice(EventType.ERROR, time_ns, {"component": component, "message": message}))
+def emit_error(
+    bus: Publisher, time_ns: int, *, component: str, message: str, severity: Severity = Severity.ERROR
+) -> None:
+    """Tell of a failure outside the core, or of something odd that no other notice says."""
+    fields = {"component": component, "message": message, "severity": severity}
+    bus.emit(Notice(EventType.ERROR, time_ns, fields))
 
 
 def emit_alert_failed(bus: Publisher, time_ns: int, *, channel: str, alert: str, message: str) -> None:

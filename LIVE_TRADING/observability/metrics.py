@@ -104,6 +104,7 @@ class MetricsCollector:
         self._checkpoint = self._histogram("checkpoint_seconds", "writing a checkpoint", "kind")
         self._cycle_time = self._gauge("cycle_time_seconds", "scheduled time of the last decided cycle, Unix seconds")
         self._symbols = self._counter("stage_symbols", "symbols by how a stage left them", "stage", "reason")
+        self._settled = self._counter("settled_symbols", "symbols by the stage that settled them", "stage", "reason")
         self._blocked = self._counter("gate_blocked", "symbols a gate held", "gate", "reason")
         self._decisions = self._counter("decisions", "symbols of which something is wanted", "action", "side")
         self._bandit = self._gauge("bandit_probability", "probability of a horizon", "horizon")
@@ -142,6 +143,9 @@ class MetricsCollector:
     def _on_cycle(self, notice: Notice) -> None:
         self._cycle.observe(notice.fields["duration_s"])
         self._cycle_time.set(notice.fields["cycle_time_ns"] / NS_PER_S)
+        for stage, reasons in notice.fields["decisions"].items():
+            for reason, count in reasons.items():
+                self._settled.labels(stage, reason).inc(count)
 
     def _on_decision(self, notice: Notice) -> None:
         self._decisions.labels(notice.fields["action"], notice.fields["side"]).inc()

@@ -10,7 +10,7 @@ from typing import Any
 
 from LIVE_TRADING.common.types import Leg, Order, Side
 from LIVE_TRADING.observability import emit
-from LIVE_TRADING.observability.events import Publisher
+from LIVE_TRADING.observability.events import Publisher, Severity
 
 EMITTERS: dict[str, Callable[..., None]] = {
     name: function for name, function in inspect.getmembers(emit, inspect.isfunction) if name.startswith("emit_")
@@ -27,6 +27,8 @@ _BY_TYPE: dict[Any, Any] = {
     float | None: 0.5,
     Mapping[str, int]: {"below_cost": 2},
     Mapping[str, float]: {"5m": 0.5},
+    Mapping[str, Mapping[str, int]]: {"arbitration": {"below_cost": 2}},
+    Severity: Severity.ERROR,
 }
 
 

@@ -64,7 +64,10 @@ def test_fills_and_trades(bus: NoticeBus, metrics: MetricsCollector) -> None:
 
 
 def test_cycle_and_stages(bus: NoticeBus, metrics: MetricsCollector) -> None:
-    emit.emit_cycle_end(bus, 1, cycle_time_ns=2_000_000_000, cycle=1, orders=0, rejections=0, duration_s=0.004)
+    decisions = {"arbitration": {"below_cost": 7}, "risk": {"ordered": 2}}
+    emit.emit_cycle_end(
+        bus, 1, cycle_time_ns=2_000_000_000, cycle=1, orders=2, rejections=0, decisions=decisions, duration_s=0.004
+    )
     emit.emit_stage_completed(bus, 1, cycle_time_ns=1, stage="sizing", reasons={"sized": 3, "below_lot": 1})
     emit.emit_stage_completed(bus, 1, cycle_time_ns=1, stage="sizing", reasons={"sized": 2}, duration_s=0.001)
     emit.emit_inference_completed(bus, 1, cycle_time_ns=1, duration_s=0.02)
@@ -75,6 +78,7 @@ def test_cycle_and_stages(bus: NoticeBus, metrics: MetricsCollector) -> None:
     assert value(metrics, "stage_symbols_total", stage="sizing", reason="sized") == 5
     assert value(metrics, "stage_seconds_count", stage="sizing") == 1
     assert value(metrics, "inference_seconds_sum") == 0.02
+    assert value(metrics, "settled_symbols_total", stage="arbitration", reason="below_cost") == 7
 
 
 def test_account_and_states(bus: NoticeBus, metrics: MetricsCollector) -> None:
