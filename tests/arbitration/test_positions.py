@@ -77,6 +77,7 @@ CASES = [
     pytest.param(
         alphas(_30m=9.0), {"moment": at(287, 288, session_ends=False)}, Reason.HOLD, id="a-market-that-never-closes"
     ),
+    pytest.param(alphas(_5m=-3.0), {"held": "5m", "cost": 5.0}, Reason.EXIT_REVERSED, id="first-horizon-is-a-horizon"),
     pytest.param(alphas(_30m=9.0), {"held": None}, Reason.EXTEND, id="unknown-horizon-takes-the-first-that-pays"),
     pytest.param(alphas(_30m=1.0), {"held": None}, Reason.HOLD, id="unknown-horizon-waits"),
     pytest.param(alphas(_30m=1.0), {"held": None, "elapsed": True}, Reason.EXIT_ELAPSED, id="unknown-horizon-elapsed"),
@@ -136,6 +137,8 @@ def test_net_for_sizing(side, alpha, more, horizon, net):
         pytest.param({"exit_bps": 0.0}, alphas(_30m=-0.1), Reason.EXIT_REVERSED, id="no-patience"),
         pytest.param({"switch_ratio": 1.0}, alphas(_30m=6.0, _5m=4.0), Reason.EXTEND, id="lower-ratio"),
         pytest.param({"switch_margin_bps": 2.0}, alphas(_30m=6.0, _5m=5.0), Reason.HOLD, id="more-margin"),
+        pytest.param({"switch_margin_bps": 4.0}, alphas(_5m=5.0), Reason.HOLD, id="margin-is-exclusive"),
+        pytest.param({"switch_margin_bps": 3.99}, alphas(_5m=5.0), Reason.EXTEND, id="margin-is-passed"),
         pytest.param({"reserve_bps": 3.5}, alphas(_30m=1.0, _5m=4.0), Reason.HOLD, id="reserve-binds-switches"),
     ],
 )

@@ -24,7 +24,6 @@ def judge(bid, ask, age_s=1.0, **settings_given):
     ("bid", "ask", "age_s", "reason", "spread_bps"),
     [
         pytest.param(99.95, 100.05, 1.0, Reason.OK, 10.0, id="narrow"),
-        pytest.param(9994.0, 10006.0, 1.0, Reason.OK, 12.0, id="limit-is-inclusive"),
         pytest.param(9993.9, 10006.1, 1.0, Reason.SPREAD_TOO_WIDE, 12.2, id="too-wide"),
         pytest.param(100.0, 100.0, 1.0, Reason.OK, 0.0, id="locked-passes"),
         pytest.param(100.1, 100.0, 1.0, Reason.QUOTE_CROSSED, -9.995002, id="crossed"),
@@ -53,6 +52,12 @@ def test_verdict(bid, ask, age_s, reason, spread_bps):
 @pytest.mark.parametrize(("bid", "ask", "age_s"), [(90.0, 110.0, 999.0), (NAN, NAN, NAN), (101.0, 100.0, 1.0)])
 def test_switched_off_everything_passes_and_says_so(bid, ask, age_s):
     assert judge(bid, ask, age_s, enabled=False)[:2] == (Reason.GATE_OFF, True)
+
+
+def test_the_spread_limit_is_inclusive():
+    exact = 2.0 / 4096.0 * 1e4
+    assert judge(4095.0, 4097.0, max_spread_bps=exact) == (Reason.OK, True, exact)
+    assert judge(4095.0, 4097.0, max_spread_bps=np.nextafter(exact, 0.0))[0] is Reason.SPREAD_TOO_WIDE
 
 
 def test_limits_are_settings():

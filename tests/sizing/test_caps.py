@@ -66,6 +66,9 @@ def test_scales(room, expected):
         pytest.param(
             [0.05] * 22 + [0.04], [0.05] * 22 + [0.0], [1.0 / 22] * 22 + [0.0], id="a-book-that-is-cut-adds-nothing"
         ),
+        pytest.param(
+            [-0.05] * 23, [-0.05] * 22 + [-0.02], [-0.05 / 1.12] * 22 + [-0.02 / 1.12], id="nor-adds-to-a-short"
+        ),
         pytest.param([NAN] + [0.05] * 22, [NAN] + [0.05] * 22, [NAN] + [0.05] * 22, id="unknown-book-is-not-cut"),
         pytest.param([0.0], [2.0], [0.0], id="everything-leaves"),
     ],
@@ -73,6 +76,14 @@ def test_scales(room, expected):
 def test_drift(target, held, expected):
     got = CAPS.cut_drift(np.array(target), np.array(held))
     assert got == pytest.approx(expected, nan_ok=True)
+
+
+def test_drift_is_measured_against_the_cap_that_is_set():
+    caps = ExposureCaps(CapsConfig(gross_cap=0.5), max_weight=0.05)
+    held = np.full(10, 0.05)
+    assert caps.cut_drift(held, held) is held
+    more = np.full(11, 0.05)
+    assert caps.cut_drift(more, more) == pytest.approx(0.5 / 11)
 
 
 def test_without_drift_the_targets_are_returned_as_they_are():

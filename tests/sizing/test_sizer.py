@@ -212,6 +212,37 @@ def test_rounding_on_one_side_does_not_lift_the_net():
     assert exact_sum(got.target_weight) <= 0.3
 
 
+def test_a_book_that_its_exits_bring_back_is_not_cut_but_adds_nothing():
+    book = [held(50 if i % 2 else -50) for i in range(18)]
+    leaving = [held(-50, action=Action.EXIT) for _ in range(4)]
+    got = size(*book, *leaving, held(-20))
+    assert got.target_shares.tolist() == [-50.0, 50.0] * 9 + [0.0] * 4 + [-20.0]
+    assert Reason(got.reason[22]) is Reason.CAPPED
+
+
+# Each side makes room for the other, and lots of many sizes take it away again: no scale of both ever fits.
+CHASE = [
+    {"side": -1, "lot": 1.0, "net_bps": 1.1716898295455327},
+    {"side": 1, "lot": 30.0, "net_bps": 0.41234024443092704},
+    {"side": 1, "lot": 7.0, "net_bps": 0.41337301490407236},
+    {"side": 1, "lot": 10.0, "net_bps": 1.0315078443113166},
+    {"side": -1, "lot": 20.0, "net_bps": 1.255794131788377},
+    {"side": 1, "lot": 15.0, "net_bps": 0.7108487139603864},
+]
+
+
+def test_sides_that_chase_each_other_add_nothing():
+    config = SizingConfig(net_cap=0.001, min_entry_weight=0.0)
+    got = size(*CHASE, config=config)
+    assert abs(exact_sum(got.target_weight)) <= 0.001
+
+
+def test_a_resize_below_a_lot_closes_with_a_plain_zero():
+    got = size(held(-40, lot=40.0, net_bps=1.0))
+    assert got.target_shares.tolist() == [0.0]
+    assert not np.signbit(got.target_shares[0])
+
+
 @pytest.mark.parametrize(
     ("config", "symbols", "expected"),
     [
@@ -306,6 +337,20 @@ def test_caps_hold(seed, lot):
     assert (kept <= 1.05 * CONFIG.max_weight + 1e-9).all()
     if request.min_notional_usd[0] == 0.0:
         assert exact_sum(after) <= max(1.05 * CONFIG.gross_cap, 0.0) + 1e-9
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    lots=st.lists(st.sampled_from([1.0, 3.0, 7.0, 10.0, 20.0, 30.0]), min_size=2, max_size=8),
+    net_cap=st.sampled_from([0.001, 0.003, 0.01, 0.05]),
+    min_entry_weight=st.sampled_from([0.0, 0.004, 0.01]),
+    data=st.data(),
+)
+def test_net_holds_whatever_rounding_takes_away(lots, net_cap, min_entry_weight, data):
+    drawn = [(data.draw(st.sampled_from([-1, 1])), data.draw(st.floats(0.3, 2.0))) for _ in lots]
+    symbols = [{"lot": lot, "side": side, "net_bps": net} for lot, (side, net) in zip(lots, drawn, strict=True)]
+    got = size(*symbols, config=SizingConfig(net_cap=net_cap, min_entry_weight=min_entry_weight))
+    assert abs(exact_sum(got.target_weight)) <= net_cap + 1e-8
 
 
 @settings(max_examples=100, deadline=None)
