@@ -38,7 +38,7 @@ def control(action: str, reason: str, state_dir: Path) -> int:
         driver = recovered.driver
         before = core.state.risk
         driver.step(ControlRequest(action, reason, time.time_ns()), recovered.resume_ns)
-        checkpoints = Checkpoints(state_dir, run.run_id, core.market_model)
+        checkpoints = Checkpoints(state_dir, run, core.parts)
         if driver.journal is not None:
             driver.journal.close()
         checkpoints.write_state(core.state, driver.seq)

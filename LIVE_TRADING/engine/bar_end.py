@@ -12,20 +12,26 @@ from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleS
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, SESSION_OPEN
-from LIVE_TRADING.engine.sending import request_cancel, send_exit
+from LIVE_TRADING.engine.sending import cancel_new_risk, request_cancel, send_exit
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
+from LIVE_TRADING.risk import TradingState
 
 
 def on_bars(context: CoreContext, state: CoreState, bars: BarBatch, now_ns: int) -> Step:
-    """Collect the bars of a bar end; those that come after its cycle was triggered are said and not applied."""
+    """Collect bars until the cycle of their bar end; those that come after it are said and not applied."""
     if bars.bar_end_ns <= state.market.advanced_to_ns:
-        closes = zip(context.run.symbols, bars.close.tolist(), strict=True)
-        late = [name for name, close in closes if close == close]
-        return state, [Anomaly("late_bar", f"bar end {bars.bar_end_ns}: {', '.join(late)} not applied")]
-    collected = bars
-    if state.collected is not None and state.collected.bar_end_ns == bars.bar_end_ns:
-        collected = merged(state.collected, bars)
+        return state, [_not_applied("late_bar", context, bars)]
+    earlier = state.bars_of(bars.bar_end_ns)
+    others = (batch for batch in state.collected if batch is not earlier)
+    joined = bars if earlier is None else merged(earlier, bars)
+    collected = tuple(sorted((*others, joined), key=lambda batch: batch.bar_end_ns))
     return replace(state, collected=collected, quotes=state.quotes.with_bars(bars)), []
+
+
+def _not_applied(kind: str, context: CoreContext, bars: BarBatch) -> Anomaly:
+    closes = zip(context.run.symbols, bars.close.tolist(), strict=True)
+    names = ", ".join(name for name, close in closes if close == close)
+    return Anomaly(kind, f"bar end {bars.bar_end_ns}: {names} not applied")
 
 
 def on_trigger(context: CoreContext, state: CoreState, trigger: ScheduledTrigger, now_ns: int) -> Step:
@@ -34,7 +40,9 @@ def on_trigger(context: CoreContext, state: CoreState, trigger: ScheduledTrigger
         return _open_session(context, state, trigger)
     if trigger.trigger_type == SESSION_CLOSE:
         return replace(state, session=None), []
-    return _start_cycle(context, state, trigger)
+    if trigger.scheduled_time_ns <= state.market.advanced_to_ns:
+        return state, [CycleSkipped(trigger.scheduled_time_ns, "repeated")]
+    return _start_cycle(context, state, trigger, now_ns)
 
 
 def _open_session(context: CoreContext, state: CoreState, trigger: ScheduledTrigger) -> Step:
@@ -42,21 +50,27 @@ def _open_session(context: CoreContext, state: CoreState, trigger: ScheduledTrig
     if session.open_ns <= state.opened_ns:
         return state, []  # a restart within the session
     risk = context.parts.guardrails.open_session(state.risk, session.date, state.equity)
-    number = state.session_number + 1
-    after = replace(state, session=session, session_number=number, opened_ns=session.open_ns, risk=risk)
+    after = replace(
+        state,
+        session=session,
+        session_number=state.session_number + 1,
+        opened_ns=session.open_ns,
+        orders=state.orders.without_closed_before(state.opened_ns),
+        risk=risk,
+    )
     return after, state_changes(state.risk, risk)
 
 
-def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigger) -> Step:
+def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigger, now_ns: int) -> Step:
     """Advance the market memory, ask for predictions, mark the book, judge the guardrails."""
-    end_ns, session, interval_ns = trigger.scheduled_time_ns, trigger.session, context.run.interval_ns
-    bars = state.collected
-    if bars is None or bars.bar_end_ns != end_ns:
-        bars = empty_batch(end_ns, interval_ns, len(context.run.symbols))
+    end_ns, session = trigger.scheduled_time_ns, trigger.session
+    bars = state.bars_of(end_ns) or empty_batch(end_ns, context.run.interval_ns, len(context.run.symbols))
+    unscheduled = [batch for batch in state.collected if batch.bar_end_ns < end_ns]
+    commands: list[Command] = [_not_applied("unscheduled_bars", context, batch) for batch in unscheduled]
     market, view = context.parts.market.advance(state.market, bars, session)
-    slot, n_bars = session.slot(end_ns, interval_ns), session.n_bars(interval_ns)
-    commands: list[Command] = []
-    after = replace(state, market=market, collected=None, session=session)
+    slot, n_bars = session.slot(end_ns, bars.interval_ns), session.n_bars(bars.interval_ns)
+    waiting = tuple(batch for batch in state.collected if batch.bar_end_ns > end_ns)
+    after = replace(state, market=market, collected=waiting, session=session)
     if state.pending is not None:
         commands.append(CycleSkipped(end_ns, "skipped_overlap"))
     else:
@@ -64,9 +78,10 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
         after = replace(after, pending=pending)
         commands.append(RunInference(end_ns, bars, view.features))
     after, marked, flatten = _mark(context, after, end_ns)
-    commands += marked
+    after, cancels = cancel_new_risk(after, now_ns)
+    commands += [*marked, *cancels]
     if flatten and context.can_fill(slot, n_bars):
-        after, orders = _flatten(context, after, end_ns)
+        after, orders = _flatten(context, after, now_ns)
         commands += orders
     return after, commands
 
@@ -96,16 +111,20 @@ def _mark(context: CoreContext, state: CoreState, end_ns: int) -> tuple[CoreStat
     return replace(state, risk=risk, equity=account.equity, digest=digest), commands, status.flatten
 
 
-def _flatten(context: CoreContext, state: CoreState, time_ns: int) -> Step:
-    """Leave every position that no exit works on yet; repeated at each bar end until flat."""
+def _flatten(context: CoreContext, state: CoreState, now_ns: int) -> Step:
+    """Leave every position that no exit works on yet; repeated at each bar end until flat.
+
+    While trading is halted nothing is sent: the positions stay until an operator resumes.
+    """
     commands: list[Command] = []
+    for record in tuple(state.orders.open.values()):  # order: of sending
+        if not record.leaves:
+            state, asked = request_cancel(state, record, int(Reason.GUARDRAIL), now_ns, then_exit=True)
+            commands += asked
+    if state.risk.state is TradingState.HALTED:
+        return state, commands
     for symbol in sorted(state.ledger.positions):
-        working = state.orders.of_symbol(symbol)
-        for record in working:
-            if record.order.leg not in (Leg.EXIT, Leg.FLATTEN) and not record.cancel_requested:
-                state, command = request_cancel(state, record, int(Reason.GUARDRAIL))
-                commands.append(command)
-        if not working:
-            state, sent = send_exit(context, state, symbol, time_ns, Leg.FLATTEN, int(Reason.GUARDRAIL))
+        if not state.orders.of_symbol(symbol):
+            state, sent = send_exit(context, state, symbol, now_ns, Leg.FLATTEN, int(Reason.GUARDRAIL))
             commands += sent
     return state, commands

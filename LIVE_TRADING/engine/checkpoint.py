@@ -11,7 +11,9 @@ All four carry the sequence number of the event they follow. Each is written who
 from __future__ import annotations
 
 import re
+import struct
 import typing
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,34 @@ import orjson
 
 from LIVE_TRADING.common.codec import from_json_value, to_json_value
 from LIVE_TRADING.common.determinism import glob_sorted
+from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.files import OS_FILES, FileLayer, write_atomic_bytes, write_atomic_json
-from LIVE_TRADING.engine.market import MarketModel
+from LIVE_TRADING.engine.assembly import Assembly
 from LIVE_TRADING.engine.state import CoreState, EngineState
+from LIVE_TRADING.learning import BanditPersistence
 from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
+from LIVE_TRADING.risk import RiskMemory
 
 SCHEMA = 1
 GENERATIONS = 2
 _ARRAYS = re.compile(r"arrays-(\d{12})\.npz$")
-_NOT_IN_JSON = ("market", "pending", "collected")
+# not of a checkpoint, or kept by those who know them best
+_OTHERWISE = ("market", "pending", "collected", "risk", "bandit")
+# what damaged bytes make of zip, numpy, JSON and the records
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 def arrays_name(seq: int) -> str:
@@ -40,63 +60,77 @@ def arrays_name(seq: int) -> str:
 
 def can_checkpoint(state: CoreState) -> bool:
     """Return whether nothing is under way that a checkpoint could not hold."""
-    return state.pending is None and state.collected is None
+    return state.pending is None and not state.collected
 
 
-def encode_core(state: CoreState, seq: int, market: MarketModel) -> bytes:
+def encode_core(state: CoreState, seq: int, parts: Assembly) -> bytes:
     """Return the arrays file of a state."""
-    record = {name: to_json_value(getattr(state, name)) for name in _json_fields()}
+    record = {name: to_json_value(getattr(state, name)) for name in _plain_fields()}
+    record["risk"] = state.risk.to_dict()
+    record["bandit"] = _bandit(parts).to_dict(state.bandit)
     text = orjson.dumps({"schema": SCHEMA, "seq": seq, "core": record}, option=orjson.OPT_SERIALIZE_NUMPY)
-    parts: dict[str, dict[str, np.ndarray[Any, Any]]] = dict(market.to_parts(state.market))
-    parts["core"] = {"json": np.frombuffer(text, dtype=np.uint8)}
-    return encode_arrays(parts)
+    arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = dict(parts.market.to_parts(state.market))
+    arrays["core"] = {"json": np.frombuffer(text, dtype=np.uint8)}
+    return encode_arrays(arrays)
 
 
-def decode_core(data: bytes, where: str, market: MarketModel) -> tuple[CoreState, int]:
+def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, int]:
     """Return state and sequence number of an arrays file.
 
     Raises
     ------
     StateError
-        It cannot be read, or is of a newer version.
+        It cannot be read, is of a newer version, or its risk or bandit part is not to be trusted.
     """
     try:
-        parts = decode_arrays(data)
-        record = orjson.loads(parts.pop("core")["json"].tobytes())
+        arrays = decode_arrays(data)
+        record = orjson.loads(arrays.pop("core")["json"].tobytes())
         if record["schema"] > SCHEMA:
             raise StateError(
                 f"{where}: schema {record['schema']} is newer than {SCHEMA}: use a newer version to read it"
             )
-        hints = _hints()
-        values = {name: from_json_value(hints[name], record["core"][name]) for name in _json_fields()}
-        return CoreState(market=market.from_parts(parts), **values), int(record["seq"])
-    except (ValueError, KeyError, TypeError) as error:
+        core = record["core"]
+        unknown = core.keys() ^ {*_plain_fields(), "risk", "bandit"}
+        if unknown:
+            raise ValueError(f"fields {', '.join(sorted(unknown))} missing or unknown")
+        hints = typing.get_type_hints(CoreState)
+        values = {name: from_json_value(hints[name], core[name]) for name in _plain_fields()}
+        state = CoreState(
+            market=parts.market.from_parts(arrays),
+            risk=RiskMemory.from_dict(core["risk"]),
+            bandit=_bandit(parts).from_dict(core["bandit"]),
+            **values,
+        )
+        return state, int(record["seq"])
+    except StateError as error:
+        raise StateError(f"{where}: {error}") from error
+    except _UNREADABLE as error:
         raise StateError(
             f"{where}: the checkpoint cannot be read ({error}); remove it to use the one before"
         ) from error
 
 
-def _json_fields() -> list[str]:
-    return [field.name for field in fields(CoreState) if field.name not in _NOT_IN_JSON]
+def _bandit(parts: Assembly) -> BanditPersistence:
+    return BanditPersistence(parts.learning, tuple(horizon.name for horizon in parts.horizons))
 
 
-def _hints() -> dict[str, Any]:
-    return typing.get_type_hints(CoreState)
+def _plain_fields() -> list[str]:
+    return [field.name for field in fields(CoreState) if field.name not in _OTHERWISE]
 
 
 class Checkpoints:
     """The checkpoint files of one state folder."""
 
-    def __init__(self, folder: Path, run_id: str, market: MarketModel, *, files: FileLayer = OS_FILES) -> None:
+    def __init__(self, folder: Path, run: RunStarted, parts: Assembly, *, files: FileLayer = OS_FILES) -> None:
         self._folder = folder
-        self._run_id = run_id
-        self._market = market
+        self._run_id = run.run_id
+        self._parts = parts
         self._files = files
 
     def write_state(self, state: CoreState, seq: int) -> None:
         """Write engine_state.json, trades.json and bandit_state.json."""
         trades = [to_json_value(trade) for trade in state.trades]
-        bandit = {"seq": seq, "rounds": state.bandit.rounds, "cumulative_loss": state.bandit.cumulative_loss.tolist()}
+        bandit = {"seq": seq, **_bandit(self._parts).to_dict(state.bandit)}
         record = EngineState(
             schema=SCHEMA,
             journal_seq=seq,
@@ -119,10 +153,13 @@ class Checkpoints:
 
     def write_arrays(self, state: CoreState, seq: int) -> None:
         """Write arrays-<seq>.npz and drop all but the newest two; that of the run's start stays for replays."""
-        write_atomic_bytes(self._folder / arrays_name(seq), encode_core(state, seq, self._market), files=self._files)
+        write_atomic_bytes(self._folder / arrays_name(seq), encode_core(state, seq, self._parts), files=self._files)
         old = [path for path in self.generations() if path.name != arrays_name(0)][:-GENERATIONS]
         for path in old:
-            self._files.remove(path)
+            try:
+                self._files.remove(path)
+            except OSError as error:
+                raise StateError(f"{path}: an old checkpoint cannot be removed: {error}") from error
 
     def generations(self) -> list[Path]:
         """Return the arrays files, oldest first."""
@@ -140,4 +177,4 @@ class Checkpoints:
             data = self._files.read_bytes(path)
         except OSError as error:
             raise StateError(f"{path}: cannot be read: {error}") from error
-        return decode_core(data, str(path), self._market)
+        return decode_core(data, str(path), self._parts)

@@ -5,32 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 from LIVE_TRADING.common.events import ControlRequest, SystemFault
+from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.engine.commands import Anomaly, Command, TradingStateChanged
 from LIVE_TRADING.engine.context import CoreContext, Step
+from LIVE_TRADING.engine.sending import cancel_all, cancel_new_risk
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.risk import RiskMemory
 
 
 def on_control(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
-    """Halt, resume or reset."""
-    guardrails = context.parts.guardrails
+    """Halt and cancel whatever works, resume, or reset."""
+    guardrails, before = context.parts.guardrails, state.risk
     if request.action == "halt":
-        risk = guardrails.halt(state.risk, "operator", request.reason, now_ns)
-    elif request.action == "resume":
-        risk = guardrails.resume(state.risk, request.reason, now_ns)
+        risk = guardrails.halt(before, "operator", request.reason, now_ns)
+        after, cancels = cancel_all(replace(state, risk=risk), int(Reason.HALTED), now_ns)
+        return after, [*state_changes(before, risk), *cancels]
+    if request.action == "resume":
+        risk = guardrails.resume(before, request.reason, now_ns)
     elif request.action == "reset":
-        risk = guardrails.reset(state.risk, state.equity, request.reason, now_ns)
+        if state.equity <= 0:
+            return state, [
+                Anomaly("control_refused", f"reset: there is nothing to measure from, equity {state.equity}")
+            ]
+        risk = guardrails.reset(before, state.equity, request.reason, now_ns)
     else:
-        return state, [Anomaly("unknown_control", request.action)]
-    return replace(state, risk=risk), state_changes(state.risk, risk)
+        return state, [Anomaly("control_refused", f"{request.action}: no such action; halt, resume or reset")]
+    return replace(state, risk=risk), state_changes(before, risk)
 
 
 def on_fault(context: CoreContext, state: CoreState, fault: SystemFault, now_ns: int) -> Step:
-    """Halt on what is critical."""
+    """Halt on what is critical, and cancel what would add risk."""
     if fault.severity != "critical":
         return state, []
     risk = context.parts.guardrails.halt(state.risk, fault.error_type, fault.message, now_ns)
-    return replace(state, risk=risk), state_changes(state.risk, risk)
+    after, cancels = cancel_new_risk(replace(state, risk=risk), now_ns)
+    return after, [*state_changes(state.risk, risk), *cancels]
 
 
 def state_changes(before: RiskMemory, after: RiskMemory) -> list[Command]:

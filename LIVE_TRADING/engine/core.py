@@ -97,9 +97,14 @@ class EngineCore:
         return self._state
 
     @property
+    def parts(self) -> Assembly:
+        """Return stages and models."""
+        return self._context.parts
+
+    @property
     def market_model(self) -> MarketModel:
         """Return the models behind the market memory."""
-        return self._context.parts.market
+        return self.parts.market
 
     def restore(self, state: CoreState) -> None:
         """Go on from a checkpointed state."""

@@ -29,9 +29,9 @@ class _Decided:
     """A cycle's decision with what it was taken on."""
 
     pending: PendingCycle
+    moment: CycleMoment
     predictions: AllPredictions
     decision: Decision
-    stale: bool
 
 
 def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsReady, now_ns: int) -> Step:
@@ -69,7 +69,7 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
         ),
         parts.selector(state.bandit, context.run.seed),
     )
-    state, result, commands = _order(context, state, _Decided(pending, predictions, decision, stale), now_ns)
+    state, result, commands = _order(context, state, _Decided(pending, moment, predictions, decision), now_ns)
     digest = state.digest.with_cycle(result.decision_digest, result.trace_digest)
     return replace(state, digest=digest), [*learned, CycleDecided(result), *commands]
 
@@ -86,7 +86,7 @@ def _order(
 ) -> tuple[CoreState, CycleResult, list[Command]]:
     """Turn targets into orders; returns the state that has sent them."""
     pending, decision = decided.pending, decided.decision
-    planned = _plan(context, state, pending, decision, now_ns)
+    planned = _plan(context, state, decided, now_ns)
     trace = DecisionTrace(
         decided.predictions,
         decision.blend,
@@ -107,10 +107,9 @@ def _order(
     )
     commands: list[Command] = []
     state = _reclock(context, state, pending, decision)
-    for order_id, symbol in planned.cancels:
-        reason = int(decision.arbitration.reason[context.column[symbol]])
-        state, cancel = request_cancel(state, state.orders.open[order_id], reason)
-        commands.append(cancel)
+    for order_id, reason in planned.cancels:
+        state, cancel = request_cancel(state, state.orders.open[order_id], reason, now_ns, then_exit=True)
+        commands += cancel
     for order, reason in zip(planned.orders, planned.order_reasons, strict=True):
         ticket = _ticket(context, order, pending, decision) if order.leg is Leg.ENTRY else None
         state, sent = submit(state, order, reason, now_ns, ticket)
@@ -118,9 +117,8 @@ def _order(
     return state, result, commands
 
 
-def _plan(
-    context: CoreContext, state: CoreState, pending: PendingCycle, decision: Decision, now_ns: int
-) -> PlannedOrders:
+def _plan(context: CoreContext, state: CoreState, decided: _Decided, now_ns: int) -> PlannedOrders:
+    pending, moment, decision = decided.pending, decided.moment, decided.decision
     inputs = PlanInputs(
         symbols=context.run.symbols,
         time_ns=pending.cycle_time_ns,
@@ -135,6 +133,8 @@ def _plan(
         nonce=context.run.nonce,
         next_order_number=state.order_number + 1,
         can_fill=context.can_fill(pending.slot, pending.n_bars_session),
+        closing=moment.closing,
+        intraday=tuple(not horizon.is_daily for horizon in context.parts.horizons),
     )
     return plan_orders(inputs, PreTradeCheck(context, state, now_ns))
 
@@ -143,7 +143,7 @@ def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, de
     """Return the risk stage's reason per symbol: why an entry that was wanted did not become an order."""
     wants = (decided.decision.arbitration.action == Action.ENTER) & (planned == Reason.OK)
     reason = planned
-    if decided.stale:
+    if decided.moment.stale_predictions:
         reason = np.where(wants, np.int16(Reason.STALE_PREDICTIONS), reason)
     elif state.risk.state is not TradingState.ACTIVE:
         blocked = Reason.HALTED if state.risk.state is TradingState.HALTED else Reason.REDUCE_ONLY

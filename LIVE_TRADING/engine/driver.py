@@ -98,17 +98,16 @@ class Driver:
         return None
 
     def _failed(self, stamped: Stamped, error: Exception) -> list[Command]:
-        """Put the failure on file and halt; the state is the one before the event."""
-        if isinstance(stamped.event, SystemFault):
-            raise error
-        if self.journal is not None:
-            self.journal.append_failure(stamped, "".join(traceback.format_exception(error))[-4000:])
-        return self._halt(HANDLER_FAILED, stamped, error)
+        """Put the failure of a handler on file and halt; the state is the one before the event."""
+        trace = "".join(traceback.format_exception(error))[-4000:]
+        self._write(lambda journal: journal.append_failure(stamped, trace))
+        return self._halt("handler_failed", stamped, error)
 
     def _halt(self, kind: str, stamped: Stamped, error: Exception) -> list[Command]:
-        """Halt trading; a cycle whose predictions are lost that way ends, so that the next one is not in its shadow."""
+        """Halt trading, so that positions stay watched; raise where that is what failed, or where strict."""
+        if self._announcer is not None:
+            self._announcer.handler_failed(stamped, error)
+        if self._strict or isinstance(stamped.event, SystemFault):
+            raise error
         message = f"{type(stamped.event).__name__}: {type(error).__name__}: {error}"
-        commands = self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
-        if isinstance(stamped.event, PredictionsReady):
-            commands = [*commands, *self.step(CycleAborted(stamped.event.cycle_time_ns, kind), stamped.t_ns)]
-        return commands
+        return self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)

@@ -13,6 +13,7 @@ that does not check is an error.
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,11 +44,18 @@ class JournalRecord:
 
 
 def to_line(record: JournalRecord) -> bytes:
-    """Return the line of a record, newline included."""
-    body = orjson.dumps(
-        {"format": FORMAT, "seq": record.seq, "t_ns": record.t_ns, "kind": record.kind, "data": record.data},
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
+    """Return the line of a record, newline included.
+
+    Raises
+    ------
+    ValueError
+        The record holds what JSON cannot say: text that no encoding can hold, an integer beyond 64 bits.
+    """
+    fields = {"format": FORMAT, "seq": record.seq, "t_ns": record.t_ns, "kind": record.kind, "data": record.data}
+    try:
+        body = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     return b'{"crc":"%08x","body":%b}\n' % (zlib.crc32(body), body)
 
 
@@ -102,10 +110,13 @@ def torn_tail(path: Path, *, files: FileLayer = OS_FILES) -> int:
 class Journal:
     """Appends records. The torn tail of a crash is cut when the journal is opened; `cut_bytes` says how much.
 
+    After a write or a sync has failed nothing more is written: what stands after a torn record could not be read, and
+    what was not synced once may be lost though a later sync succeeds.
+
     Raises
     ------
     StateError
-        A write or sync failed; nothing that follows from the record may leave the process.
+        A write or sync failed, now or earlier; nothing that follows from the record may leave the process.
     """
 
     def __init__(self, folder: Path, *, files: FileLayer = OS_FILES) -> None:
@@ -113,14 +124,16 @@ class Journal:
         self.path = folder / FILE_NAME
         try:
             self._descriptor = files.open_append(self.path)
-            size = len(files.read_bytes(self.path))
-            self.cut_bytes = torn_tail(self.path, files=files)
+            data = files.read_bytes(self.path)
+            self._size = data.rfind(b"\n") + 1
+            self.cut_bytes = len(data) - self._size
             if self.cut_bytes:
-                files.truncate(self._descriptor, size - self.cut_bytes)
+                files.truncate(self._descriptor, self._size)
             files.fsync_folder(folder)
         except OSError as error:
             raise StateError(f"{self.path}: cannot be opened: {error}") from error
         self._dirty = False
+        self._broken = ""
 
     def append_run(self, t_ns: int, run: dict[str, Any]) -> None:
         """Append the record that opens a run, and make it durable."""
@@ -128,37 +141,56 @@ class Journal:
         self.sync()
 
     def append_event(self, stamped: Stamped) -> None:
-        """Append an event before it is handled."""
+        """Append an event before it is handled; ValueError where it holds what cannot be recorded, such as infinity."""
         self._append(JournalRecord(stamped.seq, stamped.t_ns, "event", encode(stamped.event)))
 
     def append_commands(self, stamped: Stamped, commands: list[Command]) -> None:
-        """Append what an event led to, before any of it is carried out; no commands, no record."""
+        """Append what an event led to, before any of it is carried out; no commands, no record. ValueError as above."""
         if commands:
             data = [command_record(command) for command in commands]
             self._append(JournalRecord(stamped.seq, stamped.t_ns, "commands", data))
 
     def append_failure(self, stamped: Stamped, error: str) -> None:
         """Append that the handler of an event raised, so that a replay passes the same point."""
-        self._append(JournalRecord(stamped.seq, stamped.t_ns, "failed", [error]))
+        readable = error.encode("utf-8", "backslashreplace").decode("utf-8")
+        self._append(JournalRecord(stamped.seq, stamped.t_ns, "failed", [readable]))
 
     def sync(self) -> None:
         """Make everything appended durable."""
+        self._check()
         if not self._dirty:
             return
         try:
             self._files.fdatasync(self._descriptor)
         except OSError as error:
-            raise StateError(f"{self.path}: cannot be synced: {error}") from error
+            raise self._failed("cannot be synced", error) from error
         self._dirty = False
 
     def close(self) -> None:
-        """Sync and close."""
-        self.sync()
-        self._files.close(self._descriptor)
+        """Sync and close; a journal that has failed is closed as it is."""
+        try:
+            if not self._broken:
+                self.sync()
+        finally:
+            self._files.close(self._descriptor)
 
     def _append(self, record: JournalRecord) -> None:
+        self._check()
+        line = to_line(record)
         try:
-            self._files.write(self._descriptor, to_line(record))
+            self._files.write(self._descriptor, line)
         except OSError as error:
-            raise StateError(f"{self.path}: cannot be written: {error}") from error
+            raise self._failed("cannot be written", error) from error
+        self._size += len(line)
         self._dirty = True
+
+    def _check(self) -> None:
+        if self._broken:
+            raise StateError(f"{self._broken} before; nothing more is written to it")
+
+    def _failed(self, what: str, error: OSError) -> StateError:
+        """Close the journal to further records; cut what may stand there of the last one."""
+        self._broken = f"{self.path}: {what} ({error.strerror or error})"
+        with contextlib.suppress(OSError):  # then the next start cuts it
+            self._files.truncate(self._descriptor, self._size)
+        return StateError(f"{self._broken}; check space and the disk, then start again")

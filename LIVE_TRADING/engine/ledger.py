@@ -12,6 +12,7 @@ from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.units import BPS
 
 ZERO = Decimal(0)
+SHARE_QUANTUM = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,13 @@ class Ledger:
         """Book a fill; return the new ledger and the round trip it closed, if any.
 
         A fill that crosses zero closes one round trip and opens the next; its fee is split by quantity.
+
+        Raises
+        ------
+        ValueError
+            Amount or price is not positive, or a number is not finite: nothing is booked.
         """
+        _check(fill)
         signed = fill.fill_amount * fill.side.sign
         cash = dict(self.cash)
         cash[fill.currency] = cash.get(fill.currency, ZERO) - signed * fill.fill_price - fill.commission
@@ -130,14 +137,12 @@ class Ledger:
         held = self.positions.get(fill.symbol)
         trade: ClosedTrade | None = None
         if held is not None and held.quantity * signed < 0 and abs(signed) >= abs(held.quantity):
-            share = abs(held.quantity) / abs(signed)
-            trade = _close(held, fill, -held.quantity, fill.commission * share, slipped * share, context.reason)
+            fee, slip = _share(held, fill, fill.commission), _share(held, fill, slipped)
+            trade = _close(held, fill, -held.quantity, fee, slip, context.reason)
             del positions[fill.symbol]
             rest = signed + held.quantity
             if rest:
-                positions[fill.symbol] = _open(
-                    fill, rest, fill.commission * (1 - share), slipped * (1 - share), context
-                )
+                positions[fill.symbol] = _open(fill, rest, fill.commission - fee, slipped - slip, context)
         elif held is None:
             positions[fill.symbol] = _open(fill, signed, fill.commission, slipped, context)
         else:
@@ -160,6 +165,19 @@ class Ledger:
             positions[symbol], horizon=horizon, clock_ns=clock_ns, clock_session=session_number, clock_slot=slot
         )
         return replace(self, positions=positions)
+
+
+def _check(fill: OrderFill) -> None:
+    amounts = (fill.fill_amount, fill.fill_price, fill.commission, fill.reference_price or ZERO)
+    if not all(amount.is_finite() for amount in amounts) or fill.fill_amount <= 0 or fill.fill_price <= 0:
+        raise ValueError(f"fill {fill.execution_id}: {fill.fill_amount} at {fill.fill_price} cannot be booked")
+
+
+def _share(held: PositionState, fill: OrderFill, amount: Decimal) -> Decimal:
+    """Return the part of an amount that belongs to the closed position; the rest belongs to the one opened."""
+    if fill.fill_amount == abs(held.quantity):
+        return amount
+    return (amount * abs(held.quantity) / fill.fill_amount).quantize(SHARE_QUANTUM)
 
 
 def _slippage(fill: OrderFill, signed: Decimal) -> Decimal:

@@ -28,18 +28,22 @@ def client_order_id(nonce: str, order_number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOrders:
-    """Orders to send with the reason of each, ids to cancel, rejections, and the risk stage's reason per symbol."""
+    """Orders to send, each with its reason; (id, reason) to cancel; rejections; the risk stage's reason per symbol."""
 
     orders: tuple[Order, ...]
     order_reasons: tuple[int, ...]
-    cancels: tuple[tuple[str, str], ...]
+    cancels: tuple[tuple[str, int], ...]
     rejections: tuple[Rejection, ...]
     reason: CodeArray
 
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
-    """What planning needs beside the target."""
+    """What planning needs beside the target.
+
+    `intraday` says of each horizon whether it ends with the session, `closing` whether the next bar is the last that
+    can fill, `can_fill` whether there is one.
+    """
 
     symbols: tuple[str, ...]
     time_ns: int
@@ -54,35 +58,39 @@ class PlanInputs:
     nonce: str
     next_order_number: int
     can_fill: bool
+    closing: bool
+    intraday: tuple[bool, ...]
 
 
 def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) -> PlannedOrders:
     """Return what to send. `check` is asked in the order in which orders would be sent.
 
     A symbol with a working order gets no second one: an exit that is wanted while an entry works cancels the entry, and
-    the exit follows once the cancel is confirmed. Nothing is sent when the session has no bar left to fill it.
+    the exit follows once the cancel is confirmed. Nothing is sent when the session has no bar left to fill it, and an
+    intraday entry of which nothing has filled is cancelled before the last bar can fill it.
     """
     symbols = inputs.symbols
     reason = np.full(len(symbols), Reason.OK, dtype=np.int16)
     held = np.zeros(len(symbols))
-    touched = {record.order.symbol for record in inputs.orders.open.values()} | inputs.ledger.positions.keys()
     columns = {symbol: column for column, symbol in enumerate(symbols)}
-    for symbol in sorted(touched):
+    for symbol, position in sorted(inputs.ledger.positions.items()):
         if symbol in columns:
-            held[columns[symbol]] = float(inputs.ledger.quantity(symbol))
-    wanted = np.flatnonzero(np.isfinite(inputs.target_shares) & (inputs.target_shares != held))
-    cancels: list[tuple[str, str]] = []
+            held[columns[symbol]] = float(position.quantity)
+    working = _by_column(inputs, columns)
+    cancels: list[tuple[str, int]] = []
+    for column, records in sorted(working.items()):
+        asked = _in_the_way(inputs, column, records)
+        cancels += asked
+        reason[column] = Reason.CANCEL_WORKING if asked else Reason.OK
     free: list[int] = []
+    wanted = np.flatnonzero(np.isfinite(inputs.target_shares) & (inputs.target_shares != held))
     for column in wanted.tolist():
-        working = inputs.orders.of_symbol(symbols[column])
         if not inputs.can_fill:
             reason[column] = Reason.SESSION_CLOSED
-        elif working:
-            asked = _cancels(working, inputs.action[column] in (Action.EXIT, Action.REVERSE))
-            cancels += asked
-            reason[column] = Reason.CANCEL_WORKING if asked else Reason.WORKING_ORDER
-        else:
+        elif column not in working:
             free.append(column)
+        elif reason[column] == Reason.OK:
+            reason[column] = Reason.WORKING_ORDER
     chosen = np.array(free, dtype=np.intp)
     change_usd = (inputs.target_shares[chosen] - held[chosen]) * inputs.price_usd[chosen]
     reduces = np.abs(inputs.target_shares[chosen]) < np.abs(held[chosen])
@@ -105,12 +113,26 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
     return PlannedOrders(tuple(orders), tuple(order_reasons), tuple(cancels), tuple(rejections), reason)
 
 
-def _cancels(working: tuple[OrderRecord, ...], is_exit: bool) -> list[tuple[str, str]]:
-    """Return the orders that stand in the way of an exit and are not being cancelled yet."""
+def _by_column(inputs: PlanInputs, columns: dict[str, int]) -> dict[int, list[OrderRecord]]:
+    """Return the working orders of each symbol of the universe, oldest first."""
+    working: dict[int, list[OrderRecord]] = {}
+    for record in inputs.orders.open.values():  # order: of sending
+        if record.order.symbol in columns:
+            working.setdefault(columns[record.order.symbol], []).append(record)
+    return working
+
+
+def _in_the_way(inputs: PlanInputs, column: int, working: list[OrderRecord]) -> list[tuple[str, int]]:
+    """Return (id, reason) of the working orders that an exit must wait for, or that could fill too late to leave."""
+    if not inputs.can_fill:
+        return []
+    if inputs.action[column] in (Action.EXIT, Action.REVERSE):
+        reason = int(inputs.stage_reason[column])
+        return [(record.order.client_order_id, reason) for record in working if not record.leaves]
     return [
-        (record.order.client_order_id, record.order.symbol)
+        (record.order.client_order_id, int(Reason.EXIT_SESSION_END))
         for record in working
-        if is_exit and record.order.leg not in (Leg.EXIT, Leg.FLATTEN) and not record.cancel_requested
+        if inputs.closing and not record.filled and record.ticket is not None and inputs.intraday[record.ticket.horizon]
     ]
 
 

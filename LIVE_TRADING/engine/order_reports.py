@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from LIVE_TRADING.common.events import (
@@ -12,11 +13,12 @@ from LIVE_TRADING.common.events import (
     OrderFill,
     OrderReject,
 )
+from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Leg
 from LIVE_TRADING.engine.commands import Anomaly, Command, TradeClosed
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.ledger import FillContext
-from LIVE_TRADING.engine.orders import OrderStatus
+from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
 from LIVE_TRADING.engine.sending import send_exit
 from LIVE_TRADING.engine.state import TRADE_HISTORY, CoreState
 
@@ -32,67 +34,91 @@ def on_ack(context: CoreContext, state: CoreState, ack: OrderAck, now_ns: int) -
 def on_fill(context: CoreContext, state: CoreState, fill: OrderFill, now_ns: int) -> Step:
     """Book an execution once, by its id."""
     record = state.orders.find(fill.order_id)
-    commands: list[Command] = []
+    seen = state.orders.strangers if record is None else record.executions
+    if fill.execution_id in seen:
+        return state, [Anomaly("duplicate_report", f"execution {fill.execution_id} came again")]
+    commands: list[Command] = [
+        Anomaly(kind, f"{message}: booked") for kind, message in _surprises(context, fill, record)
+    ]
     if record is None:
-        if fill.execution_id in state.orders.strangers:
-            return state, [Anomaly("duplicate_report", f"execution {fill.execution_id} came again")]
-        commands.append(Anomaly("unknown_order", f"fill {fill.execution_id} of {fill.order_id}: booked"))
         orders, origin, leg = state.orders.with_stranger(fill.execution_id), FillContext(None, -1, 0), "unknown"
     else:
-        if fill.execution_id in record.executions:
-            return state, [Anomaly("duplicate_report", f"execution {fill.execution_id} came again")]
-        if record.status.is_terminal:
-            commands.append(Anomaly("late_fill", f"{fill.order_id} was {record.status}: booked"))
-        if record.filled + fill.fill_amount > record.order.quantity:
-            commands.append(Anomaly("overfill", f"{fill.order_id}: more than {record.order.quantity}: booked"))
         orders = state.orders.with_record(record.with_fill(fill))
         origin = FillContext(record.ticket, record.order.order_number, record.reason)
         leg = record.order.leg
     ledger, trade = state.ledger.apply(fill, origin)
-    digest = state.digest.with_fill(fill, leg)
-    state = replace(state, ledger=ledger, orders=orders, digest=digest)
+    state = replace(state, ledger=ledger, orders=orders, digest=state.digest.with_fill(fill, leg))
     if trade is not None:
         commands.append(TradeClosed(trade))
         state = replace(state, matured=(*state.matured, trade), trades=(*state.trades, trade)[-TRADE_HISTORY:])
+    if fill.order_id in state.orders.closed:
+        state, sent = _exit_that_waited(context, state, fill.order_id, now_ns)
+        commands += sent
     return state, commands
+
+
+def _surprises(context: CoreContext, fill: OrderFill, record: OrderRecord | None) -> Iterator[tuple[str, str]]:
+    """Yield (kind, message) of whatever an operator should know of a fill."""
+    if fill.currency != context.run.currency:
+        yield (
+            "foreign_currency",
+            f"fill {fill.execution_id} in {fill.currency}, the account is in {context.run.currency}",
+        )
+    if record is None:
+        yield "unknown_order", f"fill {fill.execution_id} of {fill.order_id}"
+        return
+    order = record.order
+    if (fill.symbol, fill.side) != (order.symbol, order.side):
+        said = f"{fill.side} {fill.symbol} for an order to {order.side} {order.symbol}"
+        yield "mismatched_fill", f"fill {fill.execution_id} says {said}"
+    if record.status.is_terminal:
+        yield "late_fill", f"{fill.order_id} was {record.status}"
+    if record.filled + fill.fill_amount > order.quantity:
+        yield "overfill", f"{fill.order_id}: more than {order.quantity}"
 
 
 def on_reject(context: CoreContext, state: CoreState, reject: OrderReject, now_ns: int) -> Step:
     """Close an order that the venue refused."""
-    return _finish(state, reject.order_id, OrderStatus.REJECTED, reject.reason)
+    return _finish(context, state, reject.order_id, OrderStatus.REJECTED, reject.reason, now_ns)
 
 
 def on_expired(context: CoreContext, state: CoreState, expired: OrderExpired, now_ns: int) -> Step:
     """Close an order whose session is over."""
-    return _finish(state, expired.order_id, OrderStatus.EXPIRED, "session over")
+    return _finish(context, state, expired.order_id, OrderStatus.EXPIRED, "session over", now_ns)
 
 
 def on_cancelled(context: CoreContext, state: CoreState, cancelled: OrderCancelled, now_ns: int) -> Step:
-    """Close an order; an exit that waited for it is sent now."""
-    state, commands = _finish(state, cancelled.order_id, OrderStatus.CANCELLED, "cancelled")
-    record = state.orders.find(cancelled.order_id)
-    waiting = dict(state.exit_after_cancel)
-    if record is None or record.order.symbol not in waiting:
-        return state, commands
-    reason = waiting.pop(record.order.symbol)
-    state = replace(state, exit_after_cancel=tuple(sorted(waiting.items())))
-    if state.ledger.quantity(record.order.symbol) and state.session is not None:
-        state, sent = send_exit(context, state, record.order.symbol, now_ns, Leg.EXIT, reason)
-        commands = [*commands, *sent]
-    return state, commands
+    """Close an order of which the rest no longer works."""
+    return _finish(context, state, cancelled.order_id, OrderStatus.CANCELLED, "cancelled", now_ns)
 
 
 def on_cancel_rejected(context: CoreContext, state: CoreState, rejected: CancelRejected, now_ns: int) -> Step:
-    """Say it; what became of the order stands in its own reports."""
+    """Say it. What became of the order stands in its own reports; one that still works may be cancelled again."""
+    record = state.orders.open.get(rejected.order_id)
+    if record is not None:
+        state = replace(state, orders=state.orders.with_record(replace(record, cancel_asked_ns=-1)))
     return state, [Anomaly("cancel_rejected", f"{rejected.order_id}: {rejected.reason}")]
 
 
-def _finish(state: CoreState, order_id: str, status: OrderStatus, why: str) -> Step:
+def _finish(context: CoreContext, state: CoreState, order_id: str, status: OrderStatus, why: str, now_ns: int) -> Step:
     record = state.orders.open.get(order_id)
     if record is None:
         return state, _unless_known(state, order_id)
     finished = replace(record, status=status, venue_reason=why)
-    return replace(state, orders=state.orders.with_record(finished)), []
+    state = replace(state, orders=state.orders.with_record(finished))
+    return _exit_that_waited(context, state, order_id, now_ns)
+
+
+def _exit_that_waited(context: CoreContext, state: CoreState, order_id: str, now_ns: int) -> Step:
+    """Send the exit that waited for an order to be out of the way, however it ended."""
+    record = state.orders.closed[order_id]
+    symbol = record.order.symbol
+    is_open = state.session is not None and now_ns < state.session.close_ns
+    can_send = is_open or not context.parts.session_ends
+    if not (record.then_exit and can_send and state.ledger.quantity(symbol)) or state.orders.of_symbol(symbol):
+        return state, []
+    leg = Leg.FLATTEN if record.cancel_reason == Reason.GUARDRAIL else Leg.EXIT
+    return send_exit(context, state, symbol, now_ns, leg, record.cancel_reason)
 
 
 def _unless_known(state: CoreState, order_id: str) -> list[Command]:

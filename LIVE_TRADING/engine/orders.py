@@ -11,10 +11,12 @@ from decimal import Decimal
 from enum import StrEnum
 
 from LIVE_TRADING.common.events import OrderFill
-from LIVE_TRADING.common.types import Order
+from LIVE_TRADING.common.types import Leg, Order
+from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.engine.ledger import EntryTicket
 
 REMEMBERED_CLOSED_ORDERS = 1000
+ASK_AGAIN_NS = 30 * NS_PER_S  # a cancel without an answer is asked for again; cancelling twice harms nothing
 
 
 class OrderStatus(StrEnum):
@@ -39,7 +41,12 @@ TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJ
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order and what has become of it. `reason` is the `Reason` code of the decision behind it."""
+    """An order and what has become of it.
+
+    reason           `Reason` code of the decision behind it
+    cancel_asked_ns  when a cancel was last asked for, -1 never; `cancel_reason` says why
+    then_exit        the position is to be left, for `cancel_reason`, once this order is out of the way
+    """
 
     order: Order
     status: OrderStatus
@@ -48,13 +55,24 @@ class OrderRecord:
     filled: Decimal = Decimal(0)
     filled_notional: Decimal = Decimal(0)
     executions: tuple[str, ...] = ()
-    cancel_requested: bool = False
+    cancel_asked_ns: int = -1
+    cancel_reason: int = 0
+    then_exit: bool = False
     venue_reason: str = ""
 
     @property
     def remaining(self) -> Decimal:
         """Return what may still fill."""
         return Decimal(0) if self.status.is_terminal else self.order.quantity - self.filled
+
+    @property
+    def leaves(self) -> bool:
+        """Return whether the order leaves a position and does nothing else."""
+        return self.order.leg in (Leg.EXIT, Leg.FLATTEN)
+
+    def may_ask_cancel(self, now_ns: int) -> bool:
+        """Return whether to ask for a cancel: never asked, refused since, or long without an answer."""
+        return self.cancel_asked_ns < 0 or now_ns - self.cancel_asked_ns >= ASK_AGAIN_NS
 
     def with_fill(self, fill: OrderFill) -> OrderRecord:
         """Return the record after an execution it has not seen; a terminal status stays as it is."""
@@ -74,7 +92,11 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True)
 class OrderBook:
-    """Open orders by id, the last closed ones, and executions of orders that are not ours."""
+    """Open orders by id, closed ones of this session and the one before, and executions of orders that are not ours.
+
+    Closed orders are remembered so that a report which comes again is known: after a reconnect a venue may repeat every
+    execution of its day.
+    """
 
     open: dict[str, OrderRecord]
     closed: dict[str, OrderRecord]
@@ -95,11 +117,19 @@ class OrderBook:
         if record.status.is_terminal:
             opened.pop(order_id, None)
             closed = {**closed, order_id: record}
-            if len(closed) > REMEMBERED_CLOSED_ORDERS:
-                closed.pop(next(iter(closed)))
         else:
             opened[order_id] = record
         return OrderBook(opened, closed, self.strangers)
+
+    def without_closed_before(self, instant_ns: int) -> OrderBook:
+        """Return the book without closed orders decided before an instant; the last 1,000 are kept in any case."""
+        old = len(self.closed) - REMEMBERED_CLOSED_ORDERS
+        closed = {
+            order_id: record
+            for number, (order_id, record) in enumerate(self.closed.items())  # order: of closing
+            if number >= old or record.order.decision_time_ns >= instant_ns
+        }
+        return replace(self, closed=closed)
 
     def with_stranger(self, execution_id: str) -> OrderBook:
         """Return the book with an execution of an unknown order remembered."""

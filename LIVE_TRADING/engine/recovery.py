@@ -9,14 +9,18 @@ from typing import Any
 import orjson
 
 from LIVE_TRADING.common.codec import decode
-from LIVE_TRADING.common.events import Event, Stamped
+from LIVE_TRADING.common.events import CancelRejected, Event, OrderReject, Stamped
+from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.units import iso_utc
-from LIVE_TRADING.engine.commands import Command, command_record
+from LIVE_TRADING.engine.commands import CancelOrder, Command, SubmitOrder, command_record
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.digest import first_difference
+from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.journal import JournalRecord
 
 Listener = Callable[[Stamped, list[Command]], None]
+
+NEVER_SENT = "never sent: the process ended before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +42,44 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The last event on file, whose commands are not: a crash came between the two, so nothing of them was sent."""
+
+    stamped: Stamped
+    commands: list[Command]
+
+    def settle(self, driver: Driver) -> None:
+        """Put the commands on file and tell the core that those for the venue came to nothing."""
+        if driver.journal is not None:
+            driver.journal.append_commands(self.stamped, self.commands)
+        t_ns = driver.core.state.now_ns
+        for command in self.commands:
+            if isinstance(command, SubmitOrder):
+                driver.step(OrderReject(command.order.client_order_id, NEVER_SENT, t_ns), t_ns)
+            elif isinstance(command, CancelOrder):
+                driver.step(CancelRejected(command.client_order_id, NEVER_SENT, t_ns), t_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class FeedResult:
-    """How far a journal was fed, and the first difference, if any."""
+    """How far a journal was fed, the first difference, if any, and what a crash left unfinished at its end."""
 
     last_seq: int
     last_ns: int
     events: int
     commands: int
     difference: Difference | None
+    unfinished: Unfinished | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     """An event on file with what followed: commands, a failed handler, or nothing."""
 
     event: JournalRecord
     commands: list[Any]
-    failed: bool
-    complete: bool
+    failed: bool = False
+    is_last: bool = False
 
 
 def feed_journal(
@@ -69,45 +93,78 @@ def feed_journal(
 
     An event whose handler raised is passed over, as it was then. The last event's commands may be missing: a crash
     between the two records; they are taken from the core.
+
+    Raises
+    ------
+    StateError
+        A record is missing, out of place, or of a kind that this version does not know.
     """
     events = commands_seen = last_seq = last_ns = 0
+    unfinished: Unfinished | None = None
     for entry in _entries(records):
         last_seq, last_ns = entry.event.seq, entry.event.t_ns
         if last_seq <= after_seq or entry.failed:
             continue
-        stamped = Stamped(last_seq, last_ns, decode(entry.event.data))
-        commands = core.handle(stamped)
+        stamped = Stamped(last_seq, last_ns, _event_of(entry.event))
+        try:
+            commands = core.handle(stamped)
+        except Exception as error:  # noqa: BLE001  whatever it is: on file the handler did not raise
+            difference = _raised(stamped, entry.commands, error)
+            return FeedResult(last_seq, last_ns, events, commands_seen, difference)
         events, commands_seen = events + 1, commands_seen + len(commands)
         replayed = _plain([command_record(command) for command in commands])
-        if entry.complete and replayed != entry.commands:
+        if entry.is_last and not entry.commands and commands:
+            unfinished = Unfinished(stamped, commands)
+        elif replayed != entry.commands:
             difference = _differ(core, stamped, entry.commands, replayed)
             return FeedResult(last_seq, last_ns, events, commands_seen, difference)
         if listener is not None:
             listener(stamped, commands)
-    return FeedResult(last_seq, last_ns, events, commands_seen, None)
+    return FeedResult(last_seq, last_ns, events, commands_seen, None, unfinished)
 
 
 def _entries(records: Iterable[JournalRecord]) -> Iterator[_Entry]:
-    """Yield the events on file, each with what followed."""
-    event: JournalRecord | None = None
-    commands: list[Any] = []
-    failed = False
+    """Yield the events on file, each with what followed; events are numbered without a gap."""
+    entry: _Entry | None = None
     for record in records:
-        if record.kind == "commands":
-            commands = record.data
-        elif record.kind == "failed":
-            failed = True
-        elif record.kind == "event":
-            if event is not None:
-                yield _Entry(event, commands, failed, complete=True)
-            event, commands, failed = record, [], False
-    if event is not None:
-        yield _Entry(event, commands, failed, complete=bool(commands))
+        if record.kind == "event":
+            expected = entry.event.seq + 1 if entry is not None else 1
+            if record.seq != expected:
+                raise StateError(
+                    f"journal: event {record.seq} stands where event {expected} should: a record is missing"
+                )
+            if entry is not None:
+                yield entry
+            entry = _Entry(record, [])
+        elif record.kind == "run" and entry is None:
+            continue
+        elif entry is None or record.seq != entry.event.seq or record.kind not in ("commands", "failed"):
+            raise StateError(f"journal: a record of kind {record.kind!r} and number {record.seq} is out of place")
+        elif record.kind == "commands":
+            entry.commands = record.data
+        else:
+            entry.failed = True
+    if entry is not None:
+        entry.is_last = True
+        yield entry
+
+
+def _event_of(record: JournalRecord) -> Event:
+    try:
+        event: Event = decode(record.data)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        raise StateError(f"journal: event {record.seq} is none that this version knows: {error}") from error
+    return event
 
 
 def _plain(records: list[Any]) -> list[Any]:
     plain: list[Any] = orjson.loads(orjson.dumps(records, option=orjson.OPT_SERIALIZE_NUMPY))
     return plain
+
+
+def _raised(stamped: Stamped, recorded: list[Any], error: Exception) -> Difference:
+    texts = (str(recorded)[:300], f"{type(error).__name__}: {error}")
+    return Difference(stamped.seq, _cycle_of(stamped.event, {}), "handler", "", *texts)
 
 
 def _differ(core: EngineCore, stamped: Stamped, recorded: list[Any], replayed: list[Any]) -> Difference:
@@ -133,7 +190,8 @@ def _locate(core: EngineCore, stamped: Stamped, recorded: list[Any], replayed: l
     for stage in theirs:
         column = first_difference(theirs[stage], ours.get(stage, ""))
         if column is not None:
-            return Difference(stamped.seq, cycle_ns, stage, symbols[column], "fingerprint on file", "another")
+            symbol = symbols[column] if column < len(symbols) else ""
+            return Difference(stamped.seq, cycle_ns, stage, symbol, "fingerprint on file", "another")
     for key in recorded[1]:
         if recorded[1][key] != replayed[1].get(key):
             texts = (f"{key} {str(recorded[1][key])[:200]}", f"{key} {str(replayed[1].get(key))[:200]}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Leg, Order, Side
-from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, SubmitOrder
+from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, Command, SubmitOrder
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.ledger import EntryTicket
 from LIVE_TRADING.engine.order_plan import client_order_id
 from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
 from LIVE_TRADING.engine.pretrade import PreTradeCheck
 from LIVE_TRADING.engine.state import CoreState
+from LIVE_TRADING.risk import TradingState
 
 
 def submit(
@@ -28,18 +30,50 @@ def submit(
     return after, SubmitOrder(order, reason)
 
 
-def request_cancel(state: CoreState, record: OrderRecord, reason: int) -> tuple[CoreState, CancelOrder]:
-    """Return the state in which a cancel is asked for and an exit follows it, and the command that asks."""
-    orders = state.orders.with_record(replace(record, cancel_requested=True))
-    waiting = dict(state.exit_after_cancel) | {record.order.symbol: reason}
-    return (
-        replace(state, orders=orders, exit_after_cancel=tuple(sorted(waiting.items()))),
-        CancelOrder(record.order.client_order_id, record.order.symbol, reason),
+def request_cancel(state: CoreState, record: OrderRecord, reason: int, now_ns: int, *, then_exit: bool = False) -> Step:
+    """Ask for a cancel, unless that has just been done; `then_exit`: what is held then is to be left."""
+    ask = record.may_ask_cancel(now_ns)
+    asked = replace(
+        record,
+        cancel_asked_ns=now_ns if ask else record.cancel_asked_ns,
+        cancel_reason=reason,
+        then_exit=record.then_exit or then_exit,
     )
+    order = record.order
+    commands: list[Command] = [CancelOrder(order.client_order_id, order.symbol, reason)] if ask else []
+    return replace(state, orders=state.orders.with_record(asked)), commands
+
+
+def cancel_new_risk(state: CoreState, now_ns: int) -> Step:
+    """Cancel what works and would add to a position, where no new risk is allowed; ask again what has no answer."""
+    restricted = state.risk.state is not TradingState.ACTIVE
+    reason = int(Reason.HALTED if state.risk.state is TradingState.HALTED else Reason.REDUCE_ONLY)
+    commands: list[Command] = []
+    for record in tuple(state.orders.open.values()):  # order: of sending
+        adds = record.order.side.sign * state.ledger.quantity(record.order.symbol) >= 0
+        if record.cancel_asked_ns >= 0:
+            state, asked = request_cancel(state, record, record.cancel_reason, now_ns)
+        elif restricted and adds:
+            state, asked = request_cancel(state, record, reason, now_ns)
+        else:
+            continue
+        commands += asked
+    return state, commands
+
+
+def cancel_all(state: CoreState, reason: int, now_ns: int) -> Step:
+    """Cancel whatever works; nothing is left or opened in its place."""
+    commands: list[Command] = []
+    for record in tuple(state.orders.open.values()):  # order: of sending
+        state, asked = request_cancel(state, replace(record, then_exit=False), reason, now_ns)
+        commands += asked
+    return state, commands
 
 
 def send_exit(context: CoreContext, state: CoreState, symbol: str, now_ns: int, leg: Leg, reason: int) -> Step:
     """Leave a position whole, past the pre-trade rules."""
+    if symbol not in context.column:
+        return state, [Anomaly("exit_rejected", f"{symbol} is not in the universe: leave it at the venue")]
     held = state.ledger.quantity(symbol)
     number = state.order_number + 1
     order = Order(

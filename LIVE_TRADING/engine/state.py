@@ -63,7 +63,11 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoreState:
-    """Everything the core knows."""
+    """Everything the core knows.
+
+    `opened_ns` is the open of the last session that was opened, `collected` holds bars whose cycle has not been
+    triggered, by bar end, `matured` the trades that the bandit has not learned from.
+    """
 
     ledger: Ledger
     orders: OrderBook
@@ -79,12 +83,15 @@ class CoreState:
     order_number: int = 0
     now_ns: int = 0
     pending: PendingCycle | None = None
-    collected: BarBatch | None = None
+    collected: tuple[BarBatch, ...] = ()
     matured: tuple[ClosedTrade, ...] = ()
     trades: tuple[ClosedTrade, ...] = ()
     last_order_ns: dict[str, int] = field(default_factory=dict)
-    exit_after_cancel: tuple[tuple[str, int], ...] = ()
     equity: Decimal = Decimal(0)
+
+    def bars_of(self, bar_end_ns: int) -> BarBatch | None:
+        """Return the bars that have come for a bar end whose cycle has not been triggered."""
+        return next((batch for batch in self.collected if batch.bar_end_ns == bar_end_ns), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ class TradingEngine:
             return Recovered(Driver(core, None, self._observers), plan.feed_start_ns)
         if resume:
             return resume_run(self._state_dir, core, self._observers)
-        checkpoints = Checkpoints(self._state_dir, plan.run.run_id, plan.assembly.market)
+        checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly)
         checkpoints.write_arrays(core.state, 0)
         journal = Journal(self._state_dir)
         journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
@@ -210,7 +210,7 @@ class TradingEngine:
         runtime = self._config.engine
         checkpoints = None
         if self._state_dir is not None:
-            checkpoints = Checkpoints(self._state_dir, self._plan.run.run_id, self._plan.assembly.market)
+            checkpoints = Checkpoints(self._state_dir, self._plan.run, self._plan.assembly)
         return LiveShell(
             self._recovered.driver,
             self._broker,
@@ -246,7 +246,7 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
 def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
     """Return the core as it was at the start of the run on file: its configuration and arrays, never today's."""
     assembly = assemble(run)
-    checkpoints = Checkpoints(state_dir, run.run_id, assembly.market)
+    checkpoints = Checkpoints(state_dir, run, assembly)
     state, _ = checkpoints.load(state_dir / arrays_name(0))
     core = EngineCore(run, assembly, state.market)
     core.restore(state)
@@ -263,7 +263,7 @@ def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] 
     StateError
         No checkpoint can be read, or this code would have commanded something else than what is on file.
     """
-    checkpoints = Checkpoints(state_dir, core.run.run_id, core.market_model)
+    checkpoints = Checkpoints(state_dir, core.run, core.parts)
     after_seq = 0
     for path in reversed(checkpoints.generations()):
         try:
@@ -281,6 +281,8 @@ def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] 
     if fed.difference is not None:
         raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
     driver = Driver(core, journal, observers, next_seq=last_seq + 1)
+    if fed.unfinished is not None:
+        fed.unfinished.settle(driver)
     pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
     return Recovered(driver, core.state.now_ns, True, pending_ns, journal.cut_bytes)
 
