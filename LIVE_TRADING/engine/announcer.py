@@ -42,14 +42,13 @@ from LIVE_TRADING.engine.commands import (
 )
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle_notices import CycleNotices
-from LIVE_TRADING.engine.order_notices import OrderNotices
+from LIVE_TRADING.engine.order_notices import FILL_SURPRISES, OrderNotices
 from LIVE_TRADING.engine.risk_notices import RiskNotices
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, SESSION_OPEN
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.events import Publisher, Severity
 
-# anomalies that are told as something else, or with the event that they belong to
-_TOLD_WITH_FILL = ("late_fill", "overfill", "unknown_order", "duplicate_report")
+# anomalies that are told as something else
 _TOLD_OTHERWISE = ("late_bar", "dropped_predictions")
 _SEVERE = ("exit_rejected",)
 
@@ -221,7 +220,7 @@ class Announcer:
 
     def _anomaly(self, event: Any, anomaly: Anomaly, t_ns: int) -> None:
         """Tell what an operator should know and no other notice says."""
-        told = anomaly.kind in _TOLD_OTHERWISE or (isinstance(event, OrderFill) and anomaly.kind in _TOLD_WITH_FILL)
+        told = anomaly.kind in _TOLD_OTHERWISE or (isinstance(event, OrderFill) and anomaly.kind in FILL_SURPRISES)
         if not told:
             severity = Severity.ERROR if anomaly.kind in _SEVERE else Severity.WARNING
             emit.emit_error(self._bus, t_ns, component=anomaly.kind, message=anomaly.message, severity=severity)

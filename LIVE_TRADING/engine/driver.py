@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, Stamped, SystemFault
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.commands import Command
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.journal import Journal
@@ -26,6 +27,8 @@ class Driver:
         Where events and commands go; None where nothing is kept.
     observers
         Told of every event and its commands after they are journaled. They only listen.
+    announcer
+        Told the same, before them, and what fails on the way.
     strict
         Raise what the core raises. Live it is journaled and trading is halted, so that positions stay watched.
     next_seq
@@ -38,12 +41,15 @@ class Driver:
         journal: Journal | None = None,
         observers: Sequence[Observer] = (),
         *,
+        announcer: Announcer | None = None,
         strict: bool = False,
         next_seq: int = 1,
     ) -> None:
         self.core = core
         self.journal = journal
+        self.journal_failed = False
         self._observers = tuple(observers)
+        self._announcer = announcer
         self._strict = strict
         self._seq = next_seq - 1
 
@@ -61,13 +67,14 @@ class Driver:
             The journal cannot be written: nothing that follows from the event may leave, and the core stands where it
             stood before it.
         """
-        stamped = Stamped(self._seq + 1, max(now_ns, self.core.state.now_ns), event)
-        if self.journal is not None:
-            try:
-                self.journal.append_event(stamped)
-            except ValueError as error:
-                return self._halt(EVENT_REFUSED, stamped, error)
         before = self.core.state
+        stamped = Stamped(self._seq + 1, max(now_ns, before.now_ns), event)
+        if self._announcer is not None:
+            self._announcer.before()
+        try:
+            self._write(lambda journal: journal.append_event(stamped))
+        except ValueError as error:
+            return self._halt(EVENT_REFUSED, stamped, error)
         self._seq = stamped.seq
         try:
             commands = self.core.handle(stamped)
@@ -78,16 +85,26 @@ class Driver:
         problem = self._record(stamped, commands, before)
         if problem is not None:
             return self._failed(stamped, problem)
+        if self._announcer is not None:
+            self._announcer(stamped, commands)
         for observe in self._observers:
             observe(stamped, commands)
         return commands
 
+    def sync(self) -> None:
+        """Make what is on file durable.
+
+        Raises
+        ------
+        StateError
+            It cannot be: nothing that follows from it may leave.
+        """
+        self._write(lambda journal: journal.sync())
+
     def _record(self, stamped: Stamped, commands: list[Command], before: CoreState) -> ValueError | None:
         """Put the commands on file; what cannot be said there has not happened. Returns why, if so."""
-        if self.journal is None:
-            return None
         try:
-            self.journal.append_commands(stamped, commands)
+            self._write(lambda journal: journal.append_commands(stamped, commands))
         except StateError:
             self.core.restore(before)
             self._seq = stamped.seq - 1  # on file without what followed: a restart takes it up again
@@ -97,17 +114,33 @@ class Driver:
             return error
         return None
 
+    def _write(self, write: Callable[[Journal], None]) -> None:
+        """Write to the journal, if there is one; a failure is told before it goes on."""
+        if self.journal is None:
+            return
+        try:
+            write(self.journal)
+        except StateError as error:
+            self.journal_failed = True
+            if self._announcer is not None:
+                self._announcer.journal_failed(error)
+            raise
+
     def _failed(self, stamped: Stamped, error: Exception) -> list[Command]:
         """Put the failure of a handler on file and halt; the state is the one before the event."""
         trace = "".join(traceback.format_exception(error))[-4000:]
         self._write(lambda journal: journal.append_failure(stamped, trace))
-        return self._halt("handler_failed", stamped, error)
+        return self._halt(HANDLER_FAILED, stamped, error)
 
     def _halt(self, kind: str, stamped: Stamped, error: Exception) -> list[Command]:
-        """Halt trading, so that positions stay watched; raise where that is what failed, or where strict."""
+        """Halt trading, so that positions stay watched; a halt that fails is raised. A cycle in flight ends here."""
+        event = stamped.event
         if self._announcer is not None:
             self._announcer.handler_failed(stamped, error)
-        if self._strict or isinstance(stamped.event, SystemFault):
+        if isinstance(event, SystemFault):
             raise error
-        message = f"{type(stamped.event).__name__}: {type(error).__name__}: {error}"
-        return self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
+        message = f"{type(event).__name__}: {type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+        commands = self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
+        if isinstance(event, PredictionsReady):  # nothing else would end the cycle that waited for them
+            commands = commands + self.step(CycleAborted(event.cycle_time_ns, kind), stamped.t_ns)
+        return commands

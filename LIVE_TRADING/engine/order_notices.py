@@ -11,7 +11,14 @@ from LIVE_TRADING.engine.orders import OrderBook, OrderStatus
 from LIVE_TRADING.observability import emit_orders as emit
 from LIVE_TRADING.observability.events import Publisher
 
-_FILL_SURPRISES = ("late_fill", "overfill", "unknown_order", "duplicate_report")
+FILL_SURPRISES = (
+    "duplicate_report",
+    "foreign_currency",
+    "late_fill",
+    "mismatched_fill",
+    "overfill",
+    "unknown_order",
+)
 _VENUE = "venue"
 
 
@@ -35,7 +42,7 @@ class OrderNotices:
 
     def filled(self, fill: OrderFill, t_ns: int, after: OrderBook, commands: Sequence[Command]) -> None:
         """Tell an execution if it was booked, and what is surprising about it."""
-        surprises = [c for c in commands if isinstance(c, Anomaly) and c.kind in _FILL_SURPRISES]
+        surprises = [c for c in commands if isinstance(c, Anomaly) and c.kind in FILL_SURPRISES]
         if not any(surprise.kind == "duplicate_report" for surprise in surprises):
             record = after.find(fill.order_id)
             emit.emit_order_filled(

@@ -13,7 +13,7 @@ from LIVE_TRADING.observability.events import Publisher, Severity
 from LIVE_TRADING.risk import DailyLossMonitor, DrawdownMonitor, RiskConfig, RiskMemory
 from LIVE_TRADING.risk.guardrails import EQUITY_UNREADABLE
 
-HANDLER_FAILED = "handler_failed"
+HANDLER_FAILED = ("handler_failed", "event_refused")  # told when they happen
 NEAR_FRAC = 0.8  # share of a loss limit from which on a warning goes out
 _SEVERITIES = {severity.value: severity for severity in Severity}
 _KILL, _REFUSED = "halt", "control_refused"
@@ -98,8 +98,8 @@ class RiskNotices:
             emit.emit_kill_switch(self._bus, t_ns, source="operator", reason=request.reason)
 
     def fault(self, fault: SystemFault, t_ns: int) -> None:
-        """Tell a failure outside the core; a handler that raised has been told already."""
-        if fault.error_type != HANDLER_FAILED:
+        """Tell a failure outside the core; an event that could not be handled has been told already."""
+        if fault.error_type not in HANDLER_FAILED:
             emit.emit_error(
                 self._bus,
                 t_ns,
