@@ -19,7 +19,7 @@ class CostModelConfig(FrozenConfig):
     k2_timing: float = Field(0.15, ge=0.0, le=10.0, description="k2: price of the risk while an order works")
     k3_impact: float = Field(0.7, ge=0.0, le=10.0, description="k3: square-root market impact, one side")
     exec_minutes: float = Field(1.0, ge=0.0, le=1440.0, description="minutes an order works")
-    session_minutes: float = Field(390.0, gt=0.0, le=1440.0, description="minutes of a session (crypto: 1440)")
+    session_minutes: float | None = Field(None, gt=0.0, le=1440.0, description="minutes of a session; none: as traded")
     fee_bps_per_side: float = Field(0.5, ge=0.0, le=1000.0, description="commission and fees of one side, bps")
 
 
@@ -35,10 +35,12 @@ class CostModel:
     the trade: a gap in the data never makes a trade free.
     """
 
-    def __init__(self, config: CostModelConfig) -> None:
+    def __init__(self, config: CostModelConfig, session_minutes: float) -> None:
+        """`session_minutes` is that of the calendar (390, crypto 1,440); the configuration's wins where it is given."""
+        minutes = session_minutes if config.session_minutes is None else config.session_minutes
         self._enabled = config.enabled
         self._k1 = config.k1_spread
-        self._timing = config.k2_timing * math.sqrt(config.exec_minutes / config.session_minutes)
+        self._timing = config.k2_timing * math.sqrt(config.exec_minutes / minutes)
         self._impact = 2.0 * config.k3_impact
         self._fees_bps = 2.0 * config.fee_bps_per_side
 

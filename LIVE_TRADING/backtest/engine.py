@@ -1,4 +1,4 @@
-"""The backtest: a loop over simulated time that feeds the core what the asyncio shell would feed it, in the same order."""
+"""The backtest: a loop over simulated time that feeds the core what the asyncio shell would, in the same order."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ class BacktestEngine:
                 self._take_bars(feed.pop().batch)
             self._collect(now_ns)
             while due is not None and due.due_ns <= now_ns:
-                if due.trigger_type == SESSION_OPEN:
-                    self._open_session(due.session, feed, start_ns)
+                if due.trigger_type == SESSION_OPEN and self._on_session is not None:
+                    self._on_session(due.session)
                 self._queue.put(due.event(now_ns))
                 due = next(triggers, None)
             while len(self._queue):
-                self._carry_out(self._driver.step(self._queue.pop(), now_ns), now_ns)
+                self._carry_out(self._driver.step(self._queue.pop(), now_ns), now_ns, feed)
                 self._collect(now_ns)
 
     def _next_instant(self, feed: Peekable, due: Due | None) -> int | None:
@@ -145,17 +145,19 @@ class BacktestEngine:
         while self._inference and self._inference[0][0] <= now_ns:
             self._queue.put(heapq.heappop(self._inference)[2])
 
-    def _carry_out(self, commands: list[Command], now_ns: int) -> None:
+    def _carry_out(self, commands: list[Command], now_ns: int, feed: Peekable) -> None:
         for command in commands:
             if isinstance(command, SubmitOrder):
                 self._broker.submit(command.order, now_ns)
             elif isinstance(command, CancelOrder):
                 self._broker.cancel(command.client_order_id, now_ns)
             elif isinstance(command, RunInference):
-                self._predict(command, now_ns)
+                self._predict(command, now_ns, feed)
 
-    def _predict(self, command: RunInference, now_ns: int) -> None:
+    def _predict(self, command: RunInference, now_ns: int, feed: Peekable) -> None:
         cycle_ns = command.cycle_time_ns
+        if cycle_ns not in self._block:
+            self._predict_ahead(command, feed)
         features, raw = self._block.pop(cycle_ns)
         if not np.array_equal(features, command.features, equal_nan=True):
             raise LiveTradingError(f"features of {cycle_ns} differ between the core and the block prediction")
@@ -166,34 +168,32 @@ class BacktestEngine:
     def _await(self, arrival_ns: int, event: Event) -> None:
         heapq.heappush(self._inference, (arrival_ns, next(self._order), event))
 
-    def _open_session(self, session: Session, feed: Peekable, start_ns: int) -> None:
-        """Predict the whole session ahead, from a copy of the core's feature state."""
-        if self._on_session is not None:
-            self._on_session(session)
-        interval_ns, n_symbols = self._provider.interval_ns, len(self._provider.symbols)
-        on_time: dict[int, BarBatch] = {}
-        for item in feed.until(session.close_ns + self._grace_ns):
-            bar_end_ns = item.batch.bar_end_ns
-            if item.arrival_ns <= bar_end_ns + self._grace_ns:
-                earlier = on_time.get(bar_end_ns)
-                on_time[bar_end_ns] = item.batch if earlier is None else merged(earlier, item.batch)
+    def _predict_ahead(self, command: RunInference, feed: Peekable) -> None:
+        """Predict from this cycle to the end of its session, from a copy of the core's feature state."""
+        cycle_ns, interval_ns = command.cycle_time_ns, self._provider.interval_ns
+        session = self._provider.sessions.session_of(cycle_ns)
+        if session is None:
+            raise LiveTradingError(f"a cycle at {cycle_ns} is in no session of {self._provider.sessions.name}")
+        on_time = self._on_time(feed.until(session.close_ns + self._grace_ns))
         state: FeatureState = self._driver.core.state.market.features.copy()  # runs ahead of the core
-        first = self._driver.core.state.market.session_open_ns != session.open_ns
-        rows: list[FloatArray] = []
-        ends: list[int] = []
-        n_bars = session.n_bars(interval_ns)
-        for slot in range(n_bars):
-            bar_end_ns = session.open_ns + (slot + 1) * interval_ns
-            if bar_end_ns <= start_ns:
-                continue
-            bars = on_time.get(bar_end_ns) or empty_batch(bar_end_ns, interval_ns, n_symbols)
-            state, values = self._features.advance(state, bars, slot, n_bars, first)
-            first = False
+        ends, rows = [cycle_ns], [command.features]
+        n_bars, n_symbols = session.n_bars(interval_ns), len(self._provider.symbols)
+        for slot in range(session.slot(cycle_ns, interval_ns) + 1, n_bars):
+            end_ns = session.open_ns + (slot + 1) * interval_ns
+            bars = on_time.get(end_ns) or empty_batch(end_ns, interval_ns, n_symbols)
+            state, values = self._features.advance(state, bars, slot, n_bars, first_of_session=False)
+            ends.append(end_ns)
             rows.append(values)
-            ends.append(bar_end_ns)
-        if not rows:
-            return
         started = time.perf_counter()
         raw = self._predictor.predict_block(np.stack(rows))
         self.inference_s += time.perf_counter() - started
-        self._block.update({end: (rows[row], raw[row]) for row, end in enumerate(ends)})
+        self._block = {end: (rows[row], raw[row]) for row, end in enumerate(ends)}
+
+    def _on_time(self, items: list[FeedItem]) -> dict[int, BarBatch]:
+        """Return, by bar end, the bars that will have arrived when their cycle is due."""
+        batches: dict[int, BarBatch] = {}
+        for item in items:
+            end_ns = item.batch.bar_end_ns
+            if item.arrival_ns <= end_ns + self._grace_ns:
+                batches[end_ns] = merged(batches[end_ns], item.batch) if end_ns in batches else item.batch
+        return batches

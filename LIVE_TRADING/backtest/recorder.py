@@ -23,6 +23,7 @@ from LIVE_TRADING.backtest.trades import round_trips
 from LIVE_TRADING.common.events import OrderFill, RunStarted, Stamped
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.types import Leg, Session
+from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.engine.book import mark
 from LIVE_TRADING.engine.commands import AccountMarked, Command, CycleDecided, SubmitOrder
 from LIVE_TRADING.engine.core import EngineCore
@@ -44,8 +45,10 @@ class Effort:
 class Recorder:
     """An observer of the driver; `record` gives the finished backtest."""
 
-    def __init__(self, core: EngineCore) -> None:
+    def __init__(self, core: EngineCore, spread_multiple: float = 1.0) -> None:
         self._core = core
+        self._spread_multiple = spread_multiple
+        self._column = {symbol: column for column, symbol in enumerate(core.run.symbols)}
         self._run = core.run
         self._fills: list[FillRow] = []
         self._submitted: list[SubmitOrder] = []
@@ -89,7 +92,16 @@ class Recorder:
             execution_id=fill.execution_id,
             mid_price=reference,
             horizon=horizon,
+            half_spread_bps=self._half_spread_bps(fill.symbol),
         )
+
+    def _half_spread_bps(self, symbol: str) -> float:
+        """Return what half the spread cost the fill in hand: the quote is that of the bar before, as at the venue."""
+        column, quotes = self._column.get(symbol), self._core.state.quotes
+        if column is None:
+            return float("nan")
+        bid, ask = float(quotes.bid[column]), float(quotes.ask[column])
+        return self._spread_multiple * (ask - bid) / (ask + bid) * BPS
 
     def _cycle(self, result: CycleResult) -> None:
         if result.trace is None:
@@ -109,7 +121,9 @@ class Recorder:
             for no in result.rejections
         ]
 
-    def record(self, sessions: tuple[Session, ...], effort: Effort, quotes_estimated: bool) -> BacktestRecord:
+    def record(
+        self, sessions: tuple[Session, ...], effort: Effort, quotes_estimated: bool, notes: tuple[str, ...] = ()
+    ) -> BacktestRecord:
         """Return everything that was recorded, in the form of the output files."""
         run, state = self._run, self._core.state
         decisions = self._decisions()
@@ -154,6 +168,7 @@ class Recorder:
             fills=self._fills,
             trades=trades,
             marks=_marks(state, run),
+            notes=notes,
         )
 
     def _order_row(self, command: SubmitOrder) -> OrderRow:

@@ -42,7 +42,6 @@ class BacktestRequest:
     run_id: str
     start: str | None = None
     end: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 def backtest(
@@ -68,7 +67,7 @@ def backtest(
     if plan.predictor is None:
         raise ConfigurationError(f"{request.run_root}: holds no models to backtest")
     core = plan.core()
-    recorder = Recorder(core)
+    recorder = Recorder(core, settings.exchange.spread_multiple)
     broker = BacktestBroker(venue(source, settings), source.panel.sessions)
     total = sum(plan.feed_start_ns < session.close_ns <= plan.end_ns for session in source.facts.sessions)
     engine = BacktestEngine(
@@ -83,7 +82,13 @@ def backtest(
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
-    return recorder.record(sessions, effort, source.panel.quotes_estimated)
+    return recorder.record(sessions, effort, source.panel.quotes_estimated, _notes(source))
+
+
+def _notes(source: Source) -> tuple[str, ...]:
+    """Return what a reader of the report should know of the data."""
+    dropped = source.panel.dropped_outside_sessions
+    return (f"{dropped:,} bars outside regular sessions were left out.",) if dropped else ()
 
 
 def run_backtest(

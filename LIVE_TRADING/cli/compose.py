@@ -14,7 +14,7 @@ from LIVE_TRADING.common.types import BarBatch, Instrument
 from LIVE_TRADING.common.units import money
 from LIVE_TRADING.data.calendars import ALWAYS_OPEN
 from LIVE_TRADING.data.historical import HistoricalDataProvider
-from LIVE_TRADING.data.instruments import instruments_for
+from LIVE_TRADING.data.instruments import InstrumentsConfig, instruments_for
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.registry import DataOptions, get_data_provider
 from LIVE_TRADING.engine.run_setup import CENT, DataFacts
@@ -71,7 +71,15 @@ def open_source(spec: str, settings: Settings, interval_minutes: int | None, cal
         panel.sessions.sessions,
         panel.data_hash,
     )
-    return Source(provider, facts, instruments_for(panel.symbols, settings.instruments))
+    return Source(provider, facts, instruments_for(panel.symbols, _instruments(settings, panel.sessions.name)))
+
+
+def _instruments(settings: Settings, calendar: str) -> InstrumentsConfig:
+    """Return the instruments' settings; a market that never closes is crypto unless something else is said."""
+    given = settings.instruments
+    if calendar == ALWAYS_OPEN and "asset_class" not in given.model_fields_set:
+        return given.model_copy(update={"asset_class": "crypto"})
+    return given
 
 
 def venue(source: Source, settings: Settings) -> SimulatedExchange:

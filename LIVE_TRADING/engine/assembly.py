@@ -119,7 +119,7 @@ def assemble(run: RunStarted) -> Assembly:
         market=market,
         stages=Stages(
             HorizonBlender(config.blending, horizons),
-            CostModel(config.arbitration.cost),
+            CostModel(config.arbitration.cost, session_minutes),
             HorizonArbiter(config.arbitration, horizons),
             BarrierGate(config.gating.barrier),
             SpreadGate(config.gating.spread),

@@ -184,7 +184,8 @@ class CycleResult:
         acted = np.isin(chosen.action, (Action.ENTER, Action.EXTEND, Action.EXIT, Action.REVERSE))
         acted |= np.isin(trace.risk_reason, (Reason.ORDERED, Reason.REJECTED))
         return tuple(
-            self._decision(trace, column, int(stage[column]), int(code[column])) for column in np.flatnonzero(acted)
+            self._decision(trace, column, int(stage[column]), int(code[column]))
+            for column in np.flatnonzero(acted).tolist()
         )
 
     def _decision(self, trace: DecisionTrace, column: int, stage: int, code: int) -> TradeDecision:

@@ -31,6 +31,7 @@ from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
 WARMUP_SESSIONS = 10
 RULE_FAMILY = "rule"
 CENT = Decimal("0.01")
+CURRENCY = "USD"
 
 
 class RunPredictor(Protocol):
@@ -131,6 +132,7 @@ def open_run(
     ConfigurationError, ModelLoadError
         Data and artifacts do not fit: interval, calendar, symbols, features; or the start precedes the snapshot.
     """
+    _check_currency(instruments, data.symbols)
     features = FeatureBuilder(config.features, len(data.symbols), data.bars_per_session).names
     found = _load(run_root, data, features, predictor, targets)
     first_ns, last_ns = data.sessions[0].open_ns, data.sessions[-1].close_ns
@@ -168,7 +170,7 @@ def open_run(
         rmse_val=_nullable(found.figures[2]),
         instruments=[to_json_value(instruments[symbol]) for symbol in data.symbols],
         initial_cash=str(money(config.engine.initial_cash_usd, CENT)),
-        currency="USD",
+        currency=CURRENCY,
         warmup_until_ns=start,
         market_arrays=arrays_name(0),
         started_ns=feed_start,
@@ -178,6 +180,18 @@ def open_run(
     if from_snapshot and found.snapshot is not None:
         market = assembly.market.from_parts(found.snapshot)
     return RunPlan(run, assembly, market, found.predictor, feed_start, end)
+
+
+def _check_currency(instruments: Mapping[str, Instrument], symbols: Sequence[str]) -> None:
+    """Refuse symbols quoted in another currency than the account's: nothing converts between them yet."""
+    foreign = [
+        f"{symbol} ({instruments[symbol].currency})" for symbol in symbols if instruments[symbol].currency != CURRENCY
+    ]
+    if foreign:
+        raise ConfigurationError(
+            f"quoted in another currency than the account's {CURRENCY}: {', '.join(foreign)}; leave them out, or declare "
+            "an alias (instruments.symbols.<symbol>.currency: USD) where it is worth the same"
+        )
 
 
 def _load(

@@ -19,7 +19,7 @@ NOTHING = CostModelConfig(k1_spread=0.0, k2_timing=0.0, k3_impact=0.0, fee_bps_p
 
 
 def cost_of(spread, sigma, adv, trade, config=None):
-    model = CostModel(CostModelConfig() if config is None else config)
+    model = CostModel(CostModelConfig() if config is None else config, 390.0)
     return float(model.round_trip_bps(np.array([spread]), np.array([sigma]), np.array([adv]), trade)[0])
 
 
