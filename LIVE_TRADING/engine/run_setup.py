@@ -24,6 +24,7 @@ from LIVE_TRADING.engine.checkpoint import arrays_name
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.market import MarketMemory
+from LIVE_TRADING.models.artifacts import memory_config
 from LIVE_TRADING.models.features import FeatureBuilder
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
@@ -134,7 +135,7 @@ def open_run(
     """
     _check_currency(instruments, data.symbols)
     features = FeatureBuilder(config.features, len(data.symbols), data.bars_per_session).names
-    found = _load(run_root, data, features, predictor, targets)
+    found = _load(run_root, data, features, predictor, targets, config)
     first_ns, last_ns = data.sessions[0].open_ns, data.sessions[-1].close_ns
     start = start_ns if start_ns is not None else (found.until_ns if found.until_ns is not None else first_ns)
     end = min(end_ns, last_ns) if end_ns is not None else last_ns
@@ -200,13 +201,20 @@ def _load(
     features: tuple[str, ...],
     predictor: RunPredictor | None,
     targets: Sequence[str] | None,
+    config: EngineConfig,
 ) -> _Artifacts:
     """Read the artifacts, or describe a run without any: every horizon that the interval can express, one family."""
     if run_root is None:
         horizons = expressible_horizons(data.interval_ns)
         zero, none = np.zeros((len(horizons), 1)), np.full((len(horizons), 1), np.nan)
         return _Artifacts(horizons, (RULE_FAMILY,), {}, (zero, zero, none), predictor, None, None)
-    loader = ModelLoader(run_root, interval_ns=data.interval_ns, features=features, symbols=data.symbols)
+    loader = ModelLoader(
+        run_root,
+        interval_ns=data.interval_ns,
+        features=features,
+        symbols=data.symbols,
+        memory_config=memory_config(config),
+    )
     found = loader.artifacts
     missing = sorted(set(found.symbols) - set(data.symbols))
     if missing:

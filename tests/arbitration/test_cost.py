@@ -97,7 +97,7 @@ def test_what_is_missing_never_makes_it_free(spread, sigma, adv, trade):
 
 
 def test_a_gap_in_one_symbol_leaves_the_others():
-    model = CostModel(CostModelConfig())
+    model = CostModel(CostModelConfig(), 390.0)
     got = model.round_trip_bps(np.array([2.0, NAN, 2.0]), np.full(3, 200.0), np.array([1e8, 1e8, NAN]), 1e4)
     assert np.isnan(got).tolist() == [False, True, True]
 
@@ -125,7 +125,7 @@ def test_monotone_in_everything_that_costs(spread, sigma, adv, trade, more):
 def test_independent_of_the_order_of_symbols(seed, order):
     rng = np.random.default_rng(seed)
     spread, sigma, adv = rng.uniform(0, 10, 6), rng.uniform(50, 400, 6), rng.uniform(1e6, 1e9, 6)
-    model, order = CostModel(CostModelConfig()), list(order)
+    model, order = CostModel(CostModelConfig(), 390.0), list(order)
     base = model.round_trip_bps(spread, sigma, adv, 1e4)
     assert model.round_trip_bps(spread[order], sigma[order], adv[order], 1e4).tobytes() == base[order].tobytes()
 
