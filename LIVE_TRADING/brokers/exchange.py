@@ -11,11 +11,11 @@ q          notional of this fill, USD
 σ_day, ADV of the sessions before this one, by `SessionStatistics`, the exchange's own
 event time open of bar t+1; arrival its end
 
-The square-root impact is that of Almgren et al. 2005 and Tóth et al. 2011 with coefficient ½. What the venue charges and
-what the arbiter believes (`arbitration.CostModel`) are separate on purpose: a model is a belief.
+The square-root impact is that of Almgren et al. 2005 and Tóth et al. 2011 with coefficient ½. What the venue charges
+and what the arbiter believes (`arbitration.CostModel`) are separate on purpose: a model is a belief.
 
-A missing bar moves the match to the next bar of the session. At the session's end the last bar is matched first, then
-day orders expire. A limit order that could not be matched because there are no statistics yet is not filled.
+A missing bar moves the match to the next bar of the session; so does one without a volume, or before spread, σ_day and
+ADV are known. At the session's end the last bar is matched first, then day orders expire.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from LIVE_TRADING.brokers.statistics import SessionStatistics
+from LIVE_TRADING.brokers.market import VenueMarket
+from LIVE_TRADING.common.codec import record_from, to_json_value
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.events import (
     CancelRejected,
@@ -40,7 +41,7 @@ from LIVE_TRADING.common.events import (
     OrderFill,
     OrderReject,
 )
-from LIVE_TRADING.common.types import BarBatch, Instrument, Leg, Order, Session, Side
+from LIVE_TRADING.common.types import BarBatch, Instrument, Order, Session
 from LIVE_TRADING.common.units import BPS, NS_PER_MS, round_to
 
 REMEMBERED_IDS = 1000
@@ -58,7 +59,11 @@ class ExchangeConfig(FrozenConfig):
     )
     ack_latency_ms: int = Field(0, ge=0, description="order sent to acknowledgement")
     fill_latency_ms: int = Field(0, ge=0, description="end of the matching bar to the report's arrival")
-    price_quantum: Decimal = Field(Decimal("0.0001"), gt=0, description="fill prices are averages, rounded to this")
+    price_quantum: Decimal = Field(
+        Decimal("0.0001"),
+        gt=0,
+        description="fill prices are averages, rounded to this, or to the tick where it is finer",
+    )
     fee_quantum: Decimal = Field(Decimal("0.0001"), gt=0, description="fees are rounded to this")
 
 
@@ -97,8 +102,8 @@ class SimulatedExchange:
     initial_cash
         Cash in `currency` at the start.
     history
-        Gives the bars that ended by an instant, each with whether it is the first of its session; asked once, before the
-        first bar, so that spread, volatility and volume are known from the start.
+        Gives the bars that ended by an instant, each with whether it is the first of its session; asked once, before
+        the first bar, so that spread, volatility and volume are known from the start.
     session_ends
         False for a market that never closes: day orders then work on past the end of the UTC day.
     """
@@ -124,10 +129,9 @@ class SimulatedExchange:
         self._working: dict[str, WorkingOrder] = {}
         self._seen_ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
         self._executions = 0
-        self._statistics = SessionStatistics(len(symbols))
-        self._spread_bps = np.full(len(symbols), np.nan)
-        self._marks = np.full(len(symbols), np.nan)
-        self._last_bar_end_ns = -1
+        self._market = VenueMarket(len(symbols))
+        self._last_bar_end_ns = -1  # of bars that could fill
+        self._observed_ns = -1  # of those seen before as well
 
     # -- what the engine asks ------------------------------------------------------------------------------------
 
@@ -151,8 +155,8 @@ class SimulatedExchange:
         lot = self._instruments[order.symbol].lot
         if order.quantity <= 0 or order.quantity % lot != 0:
             return f"quantity {order.quantity} is no positive multiple of the lot {lot}"
-        if order.order_type != "market":
-            return f"order type {order.order_type} is not traded here"
+        if order.order_type != "market" or order.time_in_force != "day":
+            return f"{order.order_type} orders, {order.time_in_force}, are not traded here: market, day"
         return None
 
     def cancel(self, client_order_id: str, now_ns: int) -> list[Report]:
@@ -174,7 +178,7 @@ class SimulatedExchange:
         """Return cash plus positions at the last closes."""
         return self.cash + sum(
             (
-                quantity * Decimal(repr(float(self._marks[self._column[symbol]])))
+                quantity * Decimal(repr(self._market.mark(self._column[symbol])))
                 for symbol, quantity in sorted(self.positions.items())
             ),
             Decimal(0),
@@ -184,8 +188,9 @@ class SimulatedExchange:
 
     def prime(self, batch: BarBatch, first_of_session: bool) -> None:
         """Learn spread, volatility and volume from a bar before the run; matches nothing."""
-        self._statistics.observe(batch, first_of_session)
-        self._learn_quotes(batch)
+        self._market.observe(batch, first_of_session)
+        self._market.learn_quotes(batch)
+        self._observed_ns = batch.bar_end_ns
 
     def on_bars(self, batch: BarBatch, session: Session) -> list[Report]:
         """Match what works against a complete bar; a bar that comes late or twice is ignored."""
@@ -195,8 +200,8 @@ class SimulatedExchange:
             for earlier, first in self._history(batch.bar_end_ns - batch.interval_ns):
                 self.prime(earlier, first)
         reports = self._expire_before(session, batch.bar_end_ns)
-        self._statistics.observe(batch, first_of_session=self._last_bar_end_ns <= session.open_ns)
-        self._last_bar_end_ns = batch.bar_end_ns
+        self._market.observe(batch, first_of_session=self._observed_ns <= session.open_ns)
+        self._last_bar_end_ns = self._observed_ns = batch.bar_end_ns
         open_ns = batch.bar_end_ns - batch.interval_ns
         arrival_ns = batch.bar_end_ns + self._config.fill_latency_ms * NS_PER_MS
         available: dict[str, Decimal] = {}
@@ -211,7 +216,7 @@ class SimulatedExchange:
                 del self._working[order_id]
             else:
                 self._working[order_id] = replace(working, filled=filled)
-        self._learn_quotes(batch)
+        self._market.learn_quotes(batch)
         if self._session_ends and batch.bar_end_ns >= session.close_ns:
             reports += self._expire_all(arrival_ns, session.close_ns)
         return reports
@@ -225,25 +230,20 @@ class SimulatedExchange:
         # "sent after bar t": anything that arrived before this bar was complete counts, once bar t had ended
         if working.sent_ns >= batch.bar_end_ns or not np.isfinite(opened):
             return None
-        spread_bps = float(self._spread_bps[column])
-        day_vol_bps, adv_usd = self._statistics.lagged(column)
-        if not (np.isfinite(spread_bps) and np.isfinite(day_vol_bps) and np.isfinite(adv_usd) and adv_usd > 0):
-            return None
-        lot = self._instruments[order.symbol].lot
         if order.symbol not in available:
-            cap = Decimal(repr(float(batch.volume[column]) * self._config.participation_frac))
-            available[order.symbol] = (cap / lot).to_integral_value(ROUND_DOWN) * lot
+            available[order.symbol] = self._takes(order.symbol, float(batch.volume[column]))
         quantity = min(working.remaining, available[order.symbol])
         if quantity <= 0:
             return None
-        available[order.symbol] -= quantity
-        notional_usd = float(quantity) * opened
-        impact_bps = self._config.impact_coefficient * day_vol_bps * float(np.sqrt(notional_usd / adv_usd))
-        paid_bps = self._config.spread_multiple * spread_bps / 2 + impact_bps
-        price = round_to(
-            Decimal(repr(opened * (1 + order.side.sign * paid_bps / BPS))),
-            self._config.price_quantum,
+        paid_bps = self._market.cost_bps(
+            column, float(quantity) * opened, self._config.spread_multiple, self._config.impact_coefficient
         )
+        if paid_bps is None:
+            return None
+        available[order.symbol] -= quantity
+        quantum = min(self._config.price_quantum, self._instruments[order.symbol].tick)
+        # nothing is given away, however thin the market
+        price = max(round_to(Decimal(repr(opened * (1 + order.side.sign * paid_bps / BPS))), quantum), quantum)
         fee = round_to(
             quantity * price * Decimal(repr(self._config.fee_bps)) / Decimal(10_000), self._config.fee_quantum
         )
@@ -261,6 +261,13 @@ class SimulatedExchange:
             reference_price=Decimal(repr(opened)),
         )
 
+    def _takes(self, symbol: str, volume: float) -> Decimal:
+        """Return how much of a symbol one bar fills, in whole lots; nothing of a bar whose volume is not known."""
+        lot = self._instruments[symbol].lot
+        if not np.isfinite(volume):
+            return Decimal(0)
+        return (Decimal(repr(volume * self._config.participation_frac)) / lot).to_integral_value(ROUND_DOWN) * lot
+
     def _book(self, fill: OrderFill) -> None:
         signed = fill.fill_amount * fill.side.sign
         position = self.positions.get(fill.symbol, Decimal(0)) + signed
@@ -269,13 +276,6 @@ class SimulatedExchange:
         else:
             self.positions.pop(fill.symbol, None)
         self.cash -= signed * fill.fill_price + fill.commission
-
-    def _learn_quotes(self, batch: BarBatch) -> None:
-        mid = (batch.bid + batch.ask) / 2
-        quoted = np.isfinite(mid) & (batch.ask >= batch.bid) & (batch.bid > 0)
-        spread_bps = np.divide(batch.ask - batch.bid, mid, out=np.full_like(mid, np.nan), where=quoted) * BPS
-        self._spread_bps = np.where(quoted, spread_bps, self._spread_bps)
-        self._marks = np.where(np.isfinite(batch.close), batch.close, self._marks)
 
     def _expire_before(self, session: Session, now_ns: int) -> list[Report]:
         """Expire what a session left behind whose last bar never came."""
@@ -296,66 +296,31 @@ class SimulatedExchange:
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's whole state as JSON-ready values."""
         return {
+            "symbols": list(self._column),
             "cash": str(self.cash),
             "positions": {symbol: str(quantity) for symbol, quantity in sorted(self.positions.items())},
-            "working": [_working_to_dict(working) for working in self._working.values()],
+            "working": [to_json_value(working) for working in self._working.values()],
             "seen_ids": list(self._seen_ids),
             "executions": self._executions,
-            "statistics": self._statistics.to_dict(),
-            "spread_bps": _nullable(self._spread_bps),
-            "marks": _nullable(self._marks),
+            "market": self._market.to_dict(),
             "last_bar_end_ns": self._last_bar_end_ns,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state that `to_dict` gave."""
+        """Take a state that `to_dict` gave.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, ArithmeticError
+            It is none, or one of a venue for other symbols.
+        """
+        if state["symbols"] != list(self._column):
+            raise ValueError(f"it is of a venue for {', '.join(state['symbols'])}")
         self.cash = Decimal(state["cash"])
         self.positions = {symbol: Decimal(quantity) for symbol, quantity in sorted(state["positions"].items())}
-        restored = [_working_from_dict(entry) for entry in state["working"]]
+        restored = [record_from(WorkingOrder, entry) for entry in state["working"]]
         self._working = {working.order.client_order_id: working for working in restored}
         self._seen_ids = deque(state["seen_ids"], maxlen=REMEMBERED_IDS)
         self._executions = state["executions"]
-        self._statistics.restore(state["statistics"])
-        self._spread_bps = np.array(state["spread_bps"], dtype=np.float64)
-        self._marks = np.array(state["marks"], dtype=np.float64)
-        self._last_bar_end_ns = state["last_bar_end_ns"]
-
-
-def _nullable(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
-
-
-def _working_to_dict(working: WorkingOrder) -> dict[str, Any]:
-    order, session = working.order, working.session
-    return {
-        "order": {
-            "client_order_id": order.client_order_id,
-            "order_number": order.order_number,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": str(order.quantity),
-            "leg": order.leg.value,
-            "decision_time_ns": order.decision_time_ns,
-        },
-        "filled": str(working.filled),
-        "sent_ns": working.sent_ns,
-        "session": [session.index, session.date, session.open_ns, session.close_ns],
-    }
-
-
-def _working_from_dict(entry: dict[str, Any]) -> WorkingOrder:
-    order = entry["order"]
-    return WorkingOrder(
-        Order(
-            client_order_id=order["client_order_id"],
-            order_number=order["order_number"],
-            symbol=order["symbol"],
-            side=Side(order["side"]),
-            quantity=Decimal(order["quantity"]),
-            leg=Leg(order["leg"]),
-            decision_time_ns=order["decision_time_ns"],
-        ),
-        Decimal(entry["filled"]),
-        entry["sent_ns"],
-        Session(*entry["session"]),
-    )
+        self._market.restore(state["market"])
+        self._last_bar_end_ns = self._observed_ns = int(state["last_bar_end_ns"])

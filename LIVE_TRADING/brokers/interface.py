@@ -23,9 +23,9 @@ class AccountInfo:
 class Broker(Protocol):
     """A venue. Reports of orders arrive through `get_next_event`, in the order in which the venue made them.
 
-    Every method raises `BrokerConnectionError` while not connected, and `BrokerError` where the venue's answer cannot be
-    understood. `submit_order` returning says that the order was handed over, no more; acknowledgement and refusal are
-    events. Cancelling an order the venue does not know gives `CancelRejected`.
+    Every method raises `BrokerConnectionError` while not connected, and `BrokerError` where the venue's answer cannot
+    be understood. `submit_order` returning says that the order was handed over, no more; acknowledgement and refusal
+    are events. Cancelling an order the venue does not know gives `CancelRejected`.
     """
 
     async def connect(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,13 +31,15 @@ class SessionLookup(Protocol):
 
 
 class BacktestBroker:
-    """The exchange with a queue of reports by arrival; the backtest's loop asks it synchronously."""
+    """The exchange with its reports on their way; the backtest's loop asks it synchronously.
+
+    Reports arrive in the order in which the venue made them: one line, on which none overtakes another.
+    """
 
     def __init__(self, exchange: SimulatedExchange, sessions: SessionLookup) -> None:
         self.exchange = exchange
         self._sessions = sessions
-        self._reports: list[tuple[int, int, OrderEvent]] = []
-        self._order = itertools.count()
+        self._reports: deque[Report] = deque()
 
     def submit(self, order: Order, now_ns: int) -> None:
         """Hand an order to the exchange."""
@@ -55,15 +57,15 @@ class BacktestBroker:
 
     def next_arrival_ns(self) -> int | None:
         """Return when the next report arrives."""
-        return self._reports[0][0] if self._reports else None
+        return self._reports[0].arrival_ns if self._reports else None
 
     def pop(self) -> OrderEvent:
         """Return the next report."""
-        return heapq.heappop(self._reports)[2]
+        return self._reports.popleft().event
 
     def pending(self) -> list[Report]:
         """Return the reports on their way, in order."""
-        return [Report(arrival_ns, event) for arrival_ns, _, event in sorted(self._reports, key=lambda row: row[:2])]
+        return list(self._reports)
 
     def restore(self, reports: Sequence[Report]) -> None:
         """Put reports back on their way."""
@@ -71,7 +73,8 @@ class BacktestBroker:
 
     def _push(self, reports: Sequence[Report]) -> None:
         for report in reports:
-            heapq.heappush(self._reports, (report.arrival_ns, next(self._order), report.event))
+            earliest_ns = self._reports[-1].arrival_ns if self._reports else report.arrival_ns
+            self._reports.append(replace(report, arrival_ns=max(report.arrival_ns, earliest_ns)))
 
 
 class PaperBroker:
@@ -106,7 +109,7 @@ class PaperBroker:
         if file is not None and file.exists():
             try:
                 self.restore(read_json(file))
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
 
     async def connect(self) -> None:
@@ -120,7 +123,13 @@ class PaperBroker:
         self._connected = False
 
     async def submit_order(self, order: Order) -> None:
-        """Hand an order to the exchange."""
+        """Hand an order to the exchange.
+
+        Raises
+        ------
+        StateError
+            The venue's file cannot be written; so do a cancel and bars.
+        """
         self._check_connected()
         self._venue.submit(order, self._clock.now_ns())
         self._changed()
@@ -167,6 +176,7 @@ class PaperBroker:
 
     async def get_next_event(self) -> OrderEvent:
         """Wait until the next report arrives."""
+        self._check_connected()
         while True:
             arrival_ns = self._venue.next_arrival_ns()
             if arrival_ns is not None and arrival_ns <= self._clock.now_ns():
@@ -184,9 +194,12 @@ class PaperBroker:
         """
         if self._file is None:
             return
-        temp = self._file.with_suffix(".tmp~")
-        temp.write_bytes(json_bytes(self.to_dict()))
-        temp.replace(self._file)
+        temp = self._file.with_name(f".{self._file.name}.tmp~")
+        try:
+            temp.write_bytes(json_bytes(self.to_dict()))
+            temp.replace(self._file)
+        except OSError as error:
+            raise StateError(f"{self._file}: cannot be written ({error.strerror or error}); check space") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's state and the reports that the engine has not fetched yet."""

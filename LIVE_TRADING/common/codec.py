@@ -25,15 +25,17 @@ def to_json_value(value: Any) -> Any:
     Raises
     ------
     ValueError
-        A float is infinite.
+        A float is infinite, or a Decimal is no number.
     """
-    if value is None or isinstance(value, (str, int, bool)) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, (str, int, bool)) and not isinstance(value, Enum)):
         return value
     if isinstance(value, float):
         if np.isinf(value):
             raise ValueError("infinity cannot be recorded")
         return None if value != value else value
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"an amount of {value} cannot be recorded")
         return str(value)
     if isinstance(value, Enum):
         return value.value

@@ -1,7 +1,8 @@
-"""The event queue: priority classes, first in first out within one, and no class starves."""
+"""The event queue: priority classes, first in first out within one, and nothing starves."""
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 from LIVE_TRADING.common.events import PRIORITY, Event, Priority
@@ -10,15 +11,20 @@ SERVED_BEFORE_A_LOWER_CLASS = 64
 
 
 class EventQueue:
-    """Events by class. After 64 events in a row of higher classes one of the next waiting lower class is served."""
+    """Events by class. After 64 events in a row of higher classes the lower one that has waited longest is served.
+
+    Longest, and not the next class: so every event has a finite number of others before it, and bars still come before
+    the trigger that was queued behind them.
+    """
 
     def __init__(self) -> None:
-        self._classes: tuple[deque[Event], ...] = tuple(deque() for _ in Priority)
+        self._classes: tuple[deque[tuple[int, Event]], ...] = tuple(deque() for _ in Priority)
+        self._number = itertools.count()
         self._in_a_row = 0
 
     def put(self, event: Event) -> None:
         """Queue an event behind those of its class."""
-        self._classes[PRIORITY[type(event)]].append(event)
+        self._classes[PRIORITY[type(event)]].append((next(self._number), event))
 
     def __len__(self) -> int:
         return sum(map(len, self._classes))
@@ -31,15 +37,15 @@ class EventQueue:
         IndexError
             The queue is empty.
         """
-        waiting = [number for number, events in enumerate(self._classes) if events]
+        waiting = [events for events in self._classes if events]
         if not waiting:
             raise IndexError("the queue is empty")
-        number = waiting[0]
-        if self._in_a_row >= SERVED_BEFORE_A_LOWER_CLASS and len(waiting) > 1:
-            number = waiting[1]
+        served, lower = waiting[0], waiting[1:]
+        if not lower:
             self._in_a_row = 0
-        elif len(waiting) > 1:
-            self._in_a_row += 1
+        elif self._in_a_row >= SERVED_BEFORE_A_LOWER_CLASS:
+            served = min(lower, key=lambda events: events[0][0])
+            self._in_a_row = 0
         else:
-            self._in_a_row = 0
-        return self._classes[number].popleft()
+            self._in_a_row += 1
+        return served.popleft()[1]

@@ -1,0 +1,65 @@
+"""What the simulated venue knows of the market: quoted spread, last closes, and the statistics behind its impact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from LIVE_TRADING.brokers.statistics import SessionStatistics
+from LIVE_TRADING.common.types import BarBatch, FloatArray
+from LIVE_TRADING.common.units import BPS
+
+
+class VenueMarket:
+    """Spread of the last quote, mark of the last close, and σ_day and ADV of the sessions before this one."""
+
+    def __init__(self, n_symbols: int) -> None:
+        self._statistics = SessionStatistics(n_symbols)
+        self._spread_bps = np.full(n_symbols, np.nan)
+        self._marks = np.full(n_symbols, np.nan)
+
+    def observe(self, batch: BarBatch, first_of_session: bool) -> None:
+        """Count a complete bar; its quotes are learned apart, since they come after what it fills."""
+        self._statistics.observe(batch, first_of_session)
+
+    def learn_quotes(self, batch: BarBatch) -> None:
+        """Take the quotes and closes at the end of a bar."""
+        mid = (batch.bid + batch.ask) / 2
+        quoted = np.isfinite(mid) & (batch.ask >= batch.bid) & (batch.bid > 0)
+        spread_bps = np.divide(batch.ask - batch.bid, mid, out=np.full_like(mid, np.nan), where=quoted) * BPS
+        self._spread_bps = np.where(quoted, spread_bps, self._spread_bps)
+        self._marks = np.where(np.isfinite(batch.close), batch.close, self._marks)
+
+    def cost_bps(
+        self, column: int, notional_usd: float, spread_multiple: float, impact_coefficient: float
+    ) -> float | None:
+        """Return ½·multiple·spread + coefficient·σ_day·√(q/ADV) of a fill; None where one of them is not known."""
+        spread_bps = float(self._spread_bps[column])
+        day_vol_bps, adv_usd = self._statistics.lagged(column)
+        if not (np.isfinite(spread_bps) and np.isfinite(day_vol_bps) and np.isfinite(adv_usd) and adv_usd > 0):
+            return None
+        impact_bps = impact_coefficient * day_vol_bps * float(np.sqrt(notional_usd / adv_usd))
+        return spread_multiple * spread_bps / 2 + impact_bps
+
+    def mark(self, column: int) -> float:
+        """Return the last close, NaN before the first."""
+        return float(self._marks[column])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as JSON-ready values; NaN as null."""
+        return {
+            "statistics": self._statistics.to_dict(),
+            "spread_bps": _nullable(self._spread_bps),
+            "marks": _nullable(self._marks),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state that `to_dict` gave."""
+        self._statistics.restore(state["statistics"])
+        self._spread_bps = np.array(state["spread_bps"], dtype=np.float64)
+        self._marks = np.array(state["marks"], dtype=np.float64)
+
+
+def _nullable(values: FloatArray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
