@@ -46,7 +46,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
-__all__ = ["repro_bootstrap", *sorted(_HOME_OF)]
+__all__ = ["repro_bootstrap", *sorted(_HOME_OF)]  # noqa: PLE0604  names read from the table
 
 
 def __getattr__(name: str) -> Any:

@@ -117,7 +117,7 @@ def run_backtest(
     folder = run_folder(run_id, run_root)
     if folder is None:
         raise ConfigurationError("name the models to backtest: --run-id or --run-root")
-    source = open_source(data, settings, interval_minutes, calendar)
+    source = open_source(data, settings, interval_minutes, calendar, folder)
     console = Console(stderr=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("backtest", total=None)

@@ -18,6 +18,7 @@ from LIVE_TRADING.data.instruments import InstrumentsConfig, instruments_for
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.registry import DataOptions, get_data_provider
 from LIVE_TRADING.engine.run_setup import CENT, DataFacts
+from LIVE_TRADING.models.loader import ModelLoader
 
 HISTORY_SESSIONS = 12  # the exchange's statistics reach back ten sessions
 
@@ -52,8 +53,14 @@ def settings_for(
     return load_settings(profile, given).config
 
 
-def open_source(spec: str, settings: Settings, interval_minutes: int | None, calendar: str = "auto") -> Source:
-    """Read the bars that a spec names.
+def open_source(
+    spec: str,
+    settings: Settings,
+    interval_minutes: int | None,
+    calendar: str = "auto",
+    run_root: Path | None = None,
+) -> Source:
+    """Read the bars that a spec names; of those, the universe of the run where one is given.
 
     Raises
     ------
@@ -62,6 +69,10 @@ def open_source(spec: str, settings: Settings, interval_minutes: int | None, cal
     """
     options = DataOptions(interval_minutes=interval_minutes, calendar=calendar, simulated=settings.simulated)
     provider = get_data_provider(spec, options)
+    if run_root is not None:
+        universe = ModelLoader(run_root).manifest.symbols
+        if set(universe) < set(provider.symbols):
+            provider = HistoricalDataProvider(provider.panel.select(universe))
     panel = provider.panel
     facts = DataFacts(
         panel.symbols,

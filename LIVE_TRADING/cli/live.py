@@ -152,7 +152,7 @@ def run_live_trading(
     from LIVE_TRADING.observability.logging import NoticeLogger
     from LIVE_TRADING.observability.metrics import MetricsCollector
 
-    source = open_source(data, settings, interval_minutes, calendar)
+    source = open_source(data, settings, interval_minutes, calendar, request.run_root)
     bus = NoticeBus()
     metrics, alerts = MetricsCollector(), AlertManager(settings.alerting, alert_channels(settings.alerting))
     bus.subscribe("metrics", metrics)

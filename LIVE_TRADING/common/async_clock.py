@@ -1,8 +1,8 @@
 """Clocks that tasks can wait on: real time, and virtual time that moves only when everybody waits.
 
-A task that works for the engine is an *actor*: `enter` is called when it is created and `leave` when it ends. In virtual
-time the clock may move only when every actor waits in `wait`; whoever wakes one hands it its place among the busy before
-it runs, so there is no instant at which work is pending and the clock could slip past it.
+A task that works for the engine is an *actor*: `enter` is called when it is created and `leave` when it ends. In
+virtual time the clock may move only when every actor waits in `wait`; whoever wakes one hands it its place among the
+busy before it runs, so there is no instant at which work is pending and the clock could slip past it.
 """
 
 from __future__ import annotations

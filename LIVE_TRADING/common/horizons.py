@@ -47,11 +47,10 @@ def parse_horizons(names: Sequence[str], interval_ns: int, session_minutes: int)
     unknown = [name for name in names if name not in HORIZON_NAMES]
     if unknown or len(set(names)) != len(names) or not names:
         raise ConfigurationError(
-            f"horizons {list(names)}: {unknown or 'empty or repeated'}; give each of {', '.join(HORIZON_NAMES)} at most once"
+            f"horizons {list(names)}: {unknown or 'empty or repeated'}; "
+            f"give each of {', '.join(HORIZON_NAMES)} at most once"
         )
-    off_grid = [
-        name for name in names if name != DAILY and (INTRADAY_MINUTES[name] * NS_PER_MINUTE) % interval_ns != 0
-    ]
+    off_grid = [name for name in names if name != DAILY and (INTRADAY_MINUTES[name] * NS_PER_MINUTE) % interval_ns != 0]
     if off_grid:
         raise ConfigurationError(
             f"horizons {', '.join(off_grid)} are no whole number of bars of {interval_ns / NS_PER_MINUTE:g} minutes; "

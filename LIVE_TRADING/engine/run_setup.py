@@ -16,7 +16,7 @@ from LIVE_TRADING.common.config import config_hash
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, ModelLoadError
 from LIVE_TRADING.common.fingerprint import cpu_fingerprint
-from LIVE_TRADING.common.horizons import HORIZON_NAMES
+from LIVE_TRADING.common.horizons import HORIZON_NAMES, INTRADAY_MINUTES
 from LIVE_TRADING.common.types import FloatArray, Instrument, Session
 from LIVE_TRADING.common.units import NS_PER_MINUTE, iso_utc, money
 from LIVE_TRADING.engine.assembly import Assembly, assemble
@@ -124,9 +124,9 @@ def open_run(
 ) -> RunPlan:
     """Open a run.
 
-    The market memory starts from the artifacts' snapshot, taken at the end of their training data, and steps, forecasting
-    but not deciding, to `start_ns`; if that is more than ten sessions later, over the last ten sessions. Without
-    artifacts it starts empty, ten sessions before. Without `start_ns` the run decides from the snapshot on.
+    The market memory starts from the artifacts' snapshot, taken at the end of their training data, and steps,
+    forecasting but not deciding, to `start_ns`; if that is more than ten sessions later, over the last ten sessions.
+    Without artifacts it starts empty, ten sessions before. Without `start_ns` the run decides from the snapshot on.
 
     Raises
     ------
@@ -190,8 +190,8 @@ def _check_currency(instruments: Mapping[str, Instrument], symbols: Sequence[str
     ]
     if foreign:
         raise ConfigurationError(
-            f"quoted in another currency than the account's {CURRENCY}: {', '.join(foreign)}; leave them out, or declare "
-            "an alias (instruments.symbols.<symbol>.currency: USD) where it is worth the same"
+            f"quoted in another currency than the account's {CURRENCY}: {', '.join(foreign)}; leave them out, or "
+            "declare an alias (instruments.symbols.<symbol>.currency: USD) where it is worth the same"
         )
 
 
@@ -219,8 +219,8 @@ def _load(
     missing = sorted(set(found.symbols) - set(data.symbols))
     if missing:
         raise ModelLoadError(
-            f"{run_root}: trained on {', '.join(missing)} too, which the data lack: forecasts are relative to the whole "
-            "universe, so give data of all of it (--symbols restricts what is traded)"
+            f"{run_root}: trained on {', '.join(missing)} too, which the data lack: forecasts are relative to the "
+            "whole universe, so give data of all of it (--symbols restricts what is traded)"
         )
     if found.calendar != data.calendar or found.bars_per_session != data.bars_per_session:
         raise ModelLoadError(
@@ -240,8 +240,10 @@ def _load(
 
 def expressible_horizons(interval_ns: int) -> tuple[str, ...]:
     """Return the horizons that are a whole number of bars."""
-    minutes = interval_ns // NS_PER_MINUTE
-    return tuple(name for name in HORIZON_NAMES if name == "1d" or int(name.removesuffix("m")) % minutes == 0)
+    minutes = INTRADAY_MINUTES
+    return tuple(
+        name for name in HORIZON_NAMES if name not in minutes or (minutes[name] * NS_PER_MINUTE) % interval_ns == 0
+    )
 
 
 def _feed_start(sessions: Sequence[Session], start_ns: int, until_ns: int | None) -> tuple[int, bool]:
