@@ -294,7 +294,7 @@ class SimulatedExchange:
     # -- persistence of the paper venue --------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the venue's whole state as JSON-ready values."""
+        """Return the venue's whole state; `common.strict_json` writes its arrays, NaN as null."""
         return {
             "symbols": list(self._column),
             "cash": str(self.cash),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.brokers.statistics import SessionStatistics
-from LIVE_TRADING.common.types import BarBatch, FloatArray
+from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.common.units import BPS
 
 
@@ -47,11 +47,11 @@ class VenueMarket:
         return float(self._marks[column])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as JSON-ready values; NaN as null."""
+        """Return the state; `common.strict_json` writes its arrays, NaN as null."""
         return {
             "statistics": self._statistics.to_dict(),
-            "spread_bps": _nullable(self._spread_bps),
-            "marks": _nullable(self._marks),
+            "spread_bps": self._spread_bps,
+            "marks": self._marks,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -59,7 +59,3 @@ class VenueMarket:
         self._statistics.restore(state["statistics"])
         self._spread_bps = np.array(state["spread_bps"], dtype=np.float64)
         self._marks = np.array(state["marks"], dtype=np.float64)
-
-
-def _nullable(values: FloatArray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]

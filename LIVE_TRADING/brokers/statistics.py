@@ -54,13 +54,13 @@ class SessionStatistics:
         return float(self._day_vol_bps[column]), float(self._adv_usd[column])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as JSON-ready values; NaN as null."""
+        """Return the state; `common.strict_json` writes its arrays, NaN as null."""
         return {
-            "variances": [_plain(row) for row in self._variances],
-            "volumes_usd": [_plain(row) for row in self._volumes_usd],
-            "today_variance": _plain(self._today_variance),
-            "today_usd": _plain(self._today_usd),
-            "last_close": _plain(self._last_close),
+            "variances": self._variances,
+            "volumes_usd": self._volumes_usd,
+            "today_variance": self._today_variance,
+            "today_usd": self._today_usd,
+            "last_close": self._last_close,
             "bars_today": self._bars_today,
         }
 
@@ -84,7 +84,3 @@ def _mean(rows: list[FloatArray]) -> FloatArray:
     total = np.where(known, stacked, 0.0).sum(axis=0)
     mean: FloatArray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
-
-
-def _plain(values: FloatArray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
