@@ -139,7 +139,8 @@ class Driver:
             self._announcer.handler_failed(stamped, error)
         if isinstance(event, SystemFault):
             raise error
-        message = f"{type(event).__name__}: {type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+        said = f"{type(event).__name__}: {type(error).__name__}: {error}"
+        message = said.encode("utf-8", "backslashreplace").decode()
         commands = self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
         if isinstance(event, PredictionsReady):  # nothing else would end the cycle that waited for them
             commands = commands + self.step(CycleAborted(event.cycle_time_ns, kind), stamped.t_ns)

@@ -2,10 +2,12 @@
 
     feed ──┐                                    ┌─► broker (orders, cancels)
     broker ┼─► queue ─► driver ─► core ─► commands ─► worker thread (inference) ─► queue
-    clock ─┘           (journal)                └─► observers, checkpoints
+    clock ─┘           (journal)                └─► observers, notices, checkpoints
 
 The core is touched by the event loop alone. Models run in one worker thread. In virtual time the clock moves only when
 queue, inference and sends are idle, so a session on recorded data takes the decisions that the backtest takes.
+
+A journal that cannot be written ends the run at once: no order leaves after it, and no checkpoint is written.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from LIVE_TRADING.brokers.interface import Broker, MarketObserver
-from LIVE_TRADING.common.async_clock import RealTimeClock, Signal, VirtualClock
+from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.events import CycleAborted, Event, OrderReject, PredictionsReady, SystemFault
-from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError, OrderRejectedError
+from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError, OrderRejectedError, StateError
 from LIVE_TRADING.common.types import FloatArray, Order
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
@@ -32,6 +34,11 @@ from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
+from LIVE_TRADING.engine.state import CoreState
+from LIVE_TRADING.observability import emit
+from LIVE_TRADING.observability.bus import NoticeBus
+
+DATA_ENDED, STOP_REQUESTED, MAX_CYCLES = "the data ended", "a stop was requested", "the cycles asked for are decided"
 
 
 class Predictor(Protocol):
@@ -63,7 +70,10 @@ class ShellTimes:
 
 
 class LiveShell:
-    """Runs a core between a feed, a broker and a clock until the data end or somebody stops it."""
+    """Runs a core between a feed, a broker and a clock until the data end or somebody stops it.
+
+    `decided` counts the cycles that were decided, `inference_s` sums the time spent in models.
+    """
 
     def __init__(
         self,
@@ -76,6 +86,7 @@ class LiveShell:
         latency: InferenceLatency | None = None,
         times: ShellTimes | None = None,
         checkpoints: Checkpoints | None = None,
+        bus: NoticeBus | None = None,
     ) -> None:
         self._driver = driver
         self._broker = broker
@@ -85,12 +96,15 @@ class LiveShell:
         self._latency = latency or InferenceLatency()
         self._times = times or ShellTimes()
         self._checkpoints = checkpoints
+        self._bus = bus or NoticeBus()
+        self._broker_name = type(broker).__name__
         self.on_cycle: Callable[[int], None] | None = None
         self._queue = EventQueue()
         self._wake = asyncio.Event()
         self._stopping = False
         self._sources = 0
-        self._decided = 0
+        self._given_up: set[asyncio.Task[None]] = set()
+        self.decided = 0
         self._last_state_s = self._last_arrays_s = time.monotonic()
         self._session_closed = False
         self.inference_s = 0.0
@@ -100,31 +114,58 @@ class LiveShell:
         self._stopping = True
         self._wake.set()
 
-    async def run(self, start_ns: int, end_ns: int, max_cycles: int | None = None) -> None:
-        """Run over (start, end] of the feed; `max_cycles` decisions at most."""
+    def put(self, event: Event) -> None:
+        """Queue an event; from the loop's thread."""
+        self._queue.put(event)
+        self._wake.set()
+
+    async def run(self, start_ns: int, end_ns: int, max_cycles: int | None = None) -> str:
+        """Run over (start, end] of the feed, `max_cycles` decisions at most; return why it ended.
+
+        Raises
+        ------
+        StateError
+            The journal cannot be written, or the last checkpoint.
+        BrokerError
+            The broker cannot be reached.
+        """
         await self._broker.connect()
+        emit.emit_broker_connected(
+            self._bus, self._clock.now_ns(), broker=self._broker_name, account=self._driver.core.run.account
+        )
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         try:
-            async with asyncio.TaskGroup() as group:
-                pumps = [
-                    self._spawn(group, self._pump_feed(start_ns, end_ns)),
-                    self._spawn(group, self._pump_schedule(start_ns, end_ns)),
-                    self._spawn(group, self._pump_reports()),
-                ]
-                self._sources = 2
-                await self._serve(group, worker, max_cycles)
-                for pump in pumps:
-                    pump.cancel()
+            return await self._run(worker, start_ns, end_ns, max_cycles)
         finally:
             worker.shutdown(wait=False, cancel_futures=True)
-            self._checkpoint(final=True)
-            if self._driver.journal is not None:
-                self._driver.journal.sync()
-            await self._broker.disconnect()
+            try:
+                self._checkpoint(final=True)
+            finally:
+                await self._broker.disconnect()
+                emit.emit_broker_disconnected(
+                    self._bus, self._clock.now_ns(), broker=self._broker_name, reason="shutdown", expected=True
+                )
+
+    async def _run(self, worker: ThreadPoolExecutor, start_ns: int, end_ns: int, max_cycles: int | None) -> str:
+        reason, failure = "", None
+        async with asyncio.TaskGroup() as group:
+            pumps = (self._pump_feed(start_ns, end_ns), self._pump_schedule(start_ns, end_ns), self._pump_reports())
+            for pump in pumps:
+                self._give_up_at_end(self._spawn(group, pump))
+            self._sources = 2
+            try:
+                reason = await self._serve(group, worker, max_cycles)
+            except StateError as error:
+                failure = error  # orders that left earlier are on file: let them reach the venue
+            for task in tuple(self._given_up):
+                task.cancel()
+        if failure is not None:
+            raise failure
+        return reason
 
     # -- serving -------------------------------------------------------------------------------------------------
 
-    async def _serve(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, max_cycles: int | None) -> None:
+    async def _serve(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, max_cycles: int | None) -> str:
         while True:
             if isinstance(self._clock, VirtualClock):
                 await self._clock.wait_idle()
@@ -137,13 +178,17 @@ class LiveShell:
                     await asyncio.sleep(0)
                 continue
             self._checkpoint(final=False)
-            if self._stopping or (max_cycles is not None and self._decided >= max_cycles):
-                return
+            if len(self._queue):
+                continue
+            if self._stopping:
+                return STOP_REQUESTED
+            if max_cycles is not None and self.decided >= max_cycles:
+                return MAX_CYCLES
             if isinstance(self._clock, VirtualClock):
                 if not self._clock.advance():
-                    return
+                    return DATA_ENDED
             elif self._sources == 0 and self._driver.core.state.pending is None:
-                return
+                return DATA_ENDED
             else:
                 self._wake.clear()
                 await self._wake.wait()
@@ -152,7 +197,7 @@ class LiveShell:
         for command in commands:
             if isinstance(command, CycleDecided):
                 if not command.result.is_warmup:
-                    self._decided += 1
+                    self.decided += 1
                 if self.on_cycle is not None:
                     self.on_cycle(command.result.scheduled_time_ns)
         if getattr(event, "trigger_type", "") == SESSION_CLOSE:
@@ -160,15 +205,15 @@ class LiveShell:
 
     def _carry_out(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, commands: list[Command]) -> None:
         """Start what the core asks for. Orders leave only after what led to them is durable."""
-        if self._driver.journal is not None and any(isinstance(c, (SubmitOrder, CancelOrder)) for c in commands):
-            self._driver.journal.sync()
+        if any(isinstance(command, (SubmitOrder, CancelOrder)) for command in commands):
+            self._driver.sync()
         for command in commands:
             if isinstance(command, SubmitOrder):
                 self._spawn(group, self._send(command.order))
             elif isinstance(command, CancelOrder):
                 self._spawn(group, self._cancel(command.client_order_id))
             elif isinstance(command, RunInference):
-                self._spawn(group, self._infer(worker, command))
+                self._give_up_at_end(self._spawn(group, self._infer(worker, command)))
 
     def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an actor: it counts as busy from now on, not from when it first runs."""
@@ -177,9 +222,10 @@ class LiveShell:
         task.add_done_callback(lambda _: self._clock.leave())
         return task
 
-    def _put(self, event: Event) -> None:
-        self._queue.put(event)
-        self._wake.set()
+    def _give_up_at_end(self, task: asyncio.Task[None]) -> None:
+        """Remember a task that nothing waits for once the run ends."""
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
 
     # -- sources -------------------------------------------------------------------------------------------------
 
@@ -190,7 +236,7 @@ class LiveShell:
                 await self._clock.wait(None, item.arrival_ns)
                 if observer is not None:
                     observer.observe_bars(item.batch)
-                self._put(item.batch)
+                self.put(item.batch)
         except DataProviderError as error:
             self._fault("data_feed", error)
         self._source_ended()
@@ -207,12 +253,18 @@ class LiveShell:
         grace_ns = self._times.grace_ns
         for due in schedule(self._provider.sessions, self._provider.interval_ns, grace_ns, start_ns, end_ns):
             await self._clock.wait(None, due.due_ns)
-            self._put(due.event(self._clock.now_ns()))
+            self.put(due.event(self._clock.now_ns()))
         self._source_ended()
 
     async def _pump_reports(self) -> None:
-        while True:
-            self._put(await self._broker.get_next_event())
+        try:
+            while True:
+                self.put(await self._broker.get_next_event())
+        except BrokerError as error:
+            emit.emit_broker_disconnected(
+                self._bus, self._clock.now_ns(), broker=self._broker_name, reason=str(error), expected=False
+            )
+            self._fault("broker_lost", error)
 
     def _source_ended(self) -> None:
         self._sources -= 1
@@ -224,7 +276,7 @@ class LiveShell:
         try:
             await self._broker.submit_order(order)
         except OrderRejectedError as error:
-            self._put(OrderReject(order.client_order_id, str(error), self._clock.now_ns()))
+            self.put(OrderReject(order.client_order_id, str(error), self._clock.now_ns()))
         except BrokerError as error:
             # whether the venue has the order is not known: it stays reserved, and nothing new goes out
             self._fault("submit_unknown", error)
@@ -235,46 +287,70 @@ class LiveShell:
         except BrokerError as error:
             self._fault("cancel_failed", error)
 
-    def _fault(self, kind: str, error: Exception) -> None:
-        self._put(SystemFault(kind, f"{type(error).__name__}: {error}", "critical", self._clock.now_ns()))
+    def _fault(self, kind: str, error: Exception, severity: str = "critical") -> None:
+        self.put(SystemFault(kind, f"{type(error).__name__}: {error}", severity, self._clock.now_ns()))
 
     async def _infer(self, worker: ThreadPoolExecutor, command: RunInference) -> None:
         cycle_ns, requested_ns = command.cycle_time_ns, self._clock.now_ns()
         future = asyncio.get_running_loop().run_in_executor(worker, self._timed_predict, command.features)
         if self._latency.times_out(cycle_ns):
             await self._clock.wait(None, requested_ns + self._latency.timeout_ns)
-            self._put(CycleAborted(cycle_ns, "timeout"))
+            self._timed_out(cycle_ns)
         elif not isinstance(self._clock, VirtualClock):
             await asyncio.wait([future], timeout=self._latency.timeout_ns / NS_PER_S)
             if not future.done():
-                self._put(CycleAborted(cycle_ns, "timeout"))
+                self._timed_out(cycle_ns)
         try:
-            raw = await future
+            raw, duration_s = await future
         except Exception as error:  # noqa: BLE001  whatever a model raises ends its cycle and stops new orders
             self._fault("inference_failed", error)
-            self._put(CycleAborted(cycle_ns, "inference_failed"))
+            self.put(CycleAborted(cycle_ns, "inference_failed"))
             return
         await self._clock.wait(None, requested_ns + self._latency.of(cycle_ns))
-        self._put(PredictionsReady(cycle_ns, raw, None, None))
+        self.inference_s += duration_s
+        emit.emit_inference_completed(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, duration_s=duration_s)
+        self.put(PredictionsReady(cycle_ns, raw, None, None))
 
-    def _timed_predict(self, features: FloatArray) -> FloatArray:
+    def _timed_out(self, cycle_ns: int) -> None:
+        """Give a cycle up whose predictions do not come."""
+        timeout_s = self._latency.timeout_ns / NS_PER_S
+        emit.emit_prediction_timeout(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, timeout_s=timeout_s)
+        self.put(CycleAborted(cycle_ns, "timeout"))
+
+    def _timed_predict(self, features: FloatArray) -> tuple[FloatArray, float]:
         started = time.perf_counter()
         raw = self._predictor.predict(features)
-        self.inference_s += time.perf_counter() - started
-        return raw
+        return raw, time.perf_counter() - started
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
     def _checkpoint(self, final: bool) -> None:
-        if self._checkpoints is None:
-            return
+        """Write what is due. A failure is told and tried again when the next one is due; at the end it is raised."""
+        if self._driver.journal_failed:
+            return  # the core may stand where the journal does not reach
+        try:
+            if final:
+                self._driver.sync()
+            if self._checkpoints is not None:
+                self._write_due(self._checkpoints, final)
+        except StateError as error:
+            if final or self._driver.journal_failed:
+                raise
+            self._fault("checkpoint_failed", error, "error")
+
+    def _write_due(self, checkpoints: Checkpoints, final: bool) -> None:
         state, now_s = self._driver.core.state, time.monotonic()
         arrays_due = final or self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s
         if arrays_due and can_checkpoint(state):
-            if self._driver.journal is not None:
-                self._driver.journal.sync()
-            self._checkpoints.write_arrays(state, self._driver.seq)
             self._last_arrays_s, self._session_closed = now_s, False
+            self._driver.sync()
+            self._write("arrays", checkpoints.write_arrays)
         if final or now_s - self._last_state_s >= self._times.checkpoint_s:
-            self._checkpoints.write_state(state, self._driver.seq)
             self._last_state_s = now_s
+            self._write("engine", checkpoints.write_state)
+
+    def _write(self, kind: str, write: Callable[[CoreState, int], None]) -> None:
+        seq, started = self._driver.seq, time.perf_counter()
+        write(self._driver.core.state, seq)
+        duration_s = time.perf_counter() - started
+        emit.emit_checkpoint_written(self._bus, self._clock.now_ns(), kind=kind, sequence=seq, duration_s=duration_s)

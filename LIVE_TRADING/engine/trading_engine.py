@@ -11,12 +11,13 @@ from pathlib import Path
 from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.codec import record_from, to_json_value
-from LIVE_TRADING.common.events import CycleAborted, RunStarted
+from LIVE_TRADING.common.events import ControlRequest, CycleAborted, RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, ReconciliationError, StateError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider
+from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.assembly import assemble
 from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
 from LIVE_TRADING.engine.config import EngineConfig
@@ -27,18 +28,31 @@ from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
+from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
+from LIVE_TRADING.observability.events import Severity
+
+LIMITED_MODE = "limited mode: no run_root and no predictor, so nothing is forecast and nothing will be entered"
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Where this process goes on; `pending_ns` is a cycle whose predictions a crash lost, `cut_bytes` a torn tail."""
+    """Where this process goes on.
+
+    pending_ns       a cycle whose predictions a crash lost
+    cut_bytes        length of a torn tail of the journal
+    checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
+    unreadable       newer checkpoints that could not be read, and why
+    """
 
     driver: Driver
     resume_ns: int
     resumed: bool = False
     pending_ns: int | None = None
     cut_bytes: int = 0
+    checkpoint_seq: int = 0
+    replayed: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 class TradingEngine:
@@ -91,7 +105,7 @@ class TradingEngine:
         bus: NoticeBus | None = None,
     ) -> None:
         self._config = config or EngineConfig()
-        self._bus = bus or NoticeBus()
+        self._listened, self._bus = bus, bus or NoticeBus()
         self._broker = broker
         self._provider = data_provider
         self._clock = clock or RealTimeClock()
@@ -100,12 +114,11 @@ class TradingEngine:
         if self._lock is not None:
             self._lock.acquire()
         self._observers = tuple(observers)
-        if run_root is None and predictor is None:
-            warnings.warn(
-                "limited mode: no run_root and no predictor, so nothing is forecast and nothing will be entered",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        self._limited = run_root is None and predictor is None
+        self._loads_models = run_root is not None and predictor is None
+        self._targets = targets
+        if self._limited:
+            warnings.warn(LIMITED_MODE, RuntimeWarning, stacklevel=2)
         runtime = self._config.engine
         self._grace_ns = round(runtime.bar_grace_s * NS_PER_S) if grace_ns is None else grace_ns
         self._latency = latency or InferenceLatency(timeout_ns=round(runtime.inference_timeout_s * NS_PER_S))
@@ -154,17 +167,83 @@ class TradingEngine:
         """Stop at the next instant at which nothing is under way."""
         self._shell.request_stop()
 
+    def control(self, action: str, reason: str) -> None:
+        """Queue an operator's word: halt, resume or reset; from the loop's thread. It is journaled like any event."""
+        self._shell.put(ControlRequest(action, reason, self._clock.now_ns()))
+
     async def run(self, max_cycles: int | None = None, on_cycle: Callable[[int], None] | None = None) -> None:
-        """Trade until the data end, `max_cycles` decisions are taken, or `request_stop`."""
-        recovered = self._recovered
+        """Trade until the data end, `max_cycles` decisions are taken, or `request_stop`.
+
+        Raises
+        ------
+        StateError
+            The journal cannot be written: no order left after that.
+        ReconciliationError, BrokerError
+            The venue's book is not the ledger's, or the venue cannot be reached.
+        """
         if isinstance(self._clock, VirtualClock):
-            self._clock.advance_to(recovered.resume_ns)
+            self._clock.advance_to(self._recovered.resume_ns)
+        run = self._plan.run
+        now_ns = self._clock.now_ns()
+        emit.emit_engine_start(self._bus, now_ns, mode=run.mode, version=run.code_version, config_hash=run.config_hash)
+        reason = "it failed"
+        try:
+            self._tell_start(now_ns)
+            reason = await self._trade(max_cycles, on_cycle)
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            emit.emit_error(self._bus, self._clock.now_ns(), component="engine", message=message)
+            raise
+        finally:
+            emit.emit_engine_stop(self._bus, self._clock.now_ns(), reason=reason, cycles=self._shell.decided)
+
+    async def _trade(self, max_cycles: int | None, on_cycle: Callable[[int], None] | None) -> str:
+        recovered = self._recovered
         if recovered.resumed:
             await self._check_book()
         if recovered.pending_ns is not None:
             recovered.driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
         self._shell.on_cycle = on_cycle
-        await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
+        return await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
+
+    def _tell_start(self, now_ns: int) -> None:
+        """Tell what this process starts with: a new run or an old one, and its models."""
+        run, bus = self._plan.run, self._bus
+        if self._recovered.resumed:
+            self._tell_restored(now_ns)
+        else:
+            emit.emit_run_started(
+                bus,
+                now_ns,
+                run_id=run.run_id,
+                account=run.account,
+                symbols=len(run.symbols),
+                horizons=run.horizons,
+                seed=run.seed,
+            )
+        if self._limited:
+            emit.emit_limited_mode(bus, now_ns, reason=LIMITED_MODE)
+        for name, sha256 in sorted(run.model_hashes.items()) if self._loads_models else ():
+            target, family = name.split("/")
+            if self._targets is None or target in self._targets:
+                emit.emit_model_loaded(bus, now_ns, target=target, family=family, sha256=sha256)
+
+    def _tell_restored(self, now_ns: int) -> None:
+        recovered, state, bus = self._recovered, self.core.state, self._bus
+        for message in recovered.unreadable:
+            emit.emit_error(bus, now_ns, component="checkpoint", message=message)
+        if recovered.cut_bytes:
+            message = f"{recovered.cut_bytes} bytes that a crash left unfinished were cut from its end"
+            emit.emit_error(bus, now_ns, component="journal", message=message, severity=Severity.WARNING)
+        age_s = (now_ns - state.now_ns) / NS_PER_S
+        emit.emit_state_restored(
+            bus, now_ns, sequence=recovered.checkpoint_seq, age_s=age_s, replayed=recovered.replayed
+        )
+        if state.risk.latches:
+            latch, stands = state.risk.latches[-1], state.risk.state.value
+            emit.emit_trading_state_changed(
+                bus, now_ns, old=stands, new=stands, rule_id=latch.rule_id, message=f"still latched: {latch.message}"
+            )
 
     async def _check_book(self) -> None:
         """Refuse to go on where the venue's positions are not the ledger's."""
@@ -177,6 +256,7 @@ class TradingEngine:
             if ours.get(symbol, 0) != theirs.get(symbol, 0)
         ]
         if different:
+            await self._broker.disconnect()
             raise ReconciliationError(
                 f"{self._state_dir}: the venue's book is not the ledger's ({'; '.join(different)}): "
                 "settle the difference at the venue or start a new --state-dir"
@@ -196,15 +276,16 @@ class TradingEngine:
 
     def _open(self, plan: RunPlan, resume: bool) -> Recovered:
         core = plan.core()
+        if self._state_dir is not None and resume:
+            return resume_run(self._state_dir, core, self._observers, self._listened)
+        announcer = Announcer(self._listened, core) if self._listened is not None else None
         if self._state_dir is None:
-            return Recovered(Driver(core, None, self._observers), plan.feed_start_ns)
-        if resume:
-            return resume_run(self._state_dir, core, self._observers)
+            return Recovered(Driver(core, None, self._observers, announcer=announcer), plan.feed_start_ns)
         checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly)
         checkpoints.write_arrays(core.state, 0)
         journal = Journal(self._state_dir)
         journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
-        return Recovered(Driver(core, journal, self._observers), plan.feed_start_ns)
+        return Recovered(Driver(core, journal, self._observers, announcer=announcer), plan.feed_start_ns)
 
     def _build_shell(self) -> LiveShell:
         runtime = self._config.engine
@@ -220,6 +301,7 @@ class TradingEngine:
             latency=self._latency,
             times=ShellTimes(self._grace_ns, runtime.checkpoint_s, runtime.arrays_s),
             checkpoints=checkpoints,
+            bus=self._bus,
         )
 
 
@@ -253,10 +335,13 @@ def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
     return core
 
 
-def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] = ()) -> Recovered:
+def resume_run(
+    state_dir: Path, core: EngineCore, observers: Sequence[Observer] = (), bus: NoticeBus | None = None
+) -> Recovered:
     """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
 
-    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted.
+    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted. What is
+    fed is history, and not told to observers or bus; what follows from here on is.
 
     Raises
     ------
@@ -265,11 +350,13 @@ def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] 
     """
     checkpoints = Checkpoints(state_dir, core.run, core.parts)
     after_seq = 0
+    unreadable: list[str] = []
     for path in reversed(checkpoints.generations()):
         try:
             state, after_seq = checkpoints.load(path)
         except StateError as error:
-            warnings.warn(f"{error}; going on from the one before", RuntimeWarning, stacklevel=2)
+            unreadable.append(f"{error}; going on from the one before")
+            warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
             continue
         core.restore(state)
         break
@@ -280,11 +367,14 @@ def resume_run(state_dir: Path, core: EngineCore, observers: Sequence[Observer] 
     last_seq = max(fed.last_seq, after_seq)
     if fed.difference is not None:
         raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
-    driver = Driver(core, journal, observers, next_seq=last_seq + 1)
+    announcer = Announcer(bus, core) if bus is not None else None
+    driver = Driver(core, journal, observers, announcer=announcer, next_seq=last_seq + 1)
     if fed.unfinished is not None:
         fed.unfinished.settle(driver)
     pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
-    return Recovered(driver, core.state.now_ns, True, pending_ns, journal.cut_bytes)
+    return Recovered(
+        driver, core.state.now_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
+    )
 
 
 def _check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
