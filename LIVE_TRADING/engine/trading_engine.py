@@ -5,54 +5,34 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
-from LIVE_TRADING.common.codec import record_from, to_json_value
+from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.events import ControlRequest, CycleAborted, RunStarted
-from LIVE_TRADING.common.exceptions import ConfigurationError, ReconciliationError, StateError
+from LIVE_TRADING.common.exceptions import ReconciliationError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider
 from LIVE_TRADING.engine.announcer import Announcer
-from LIVE_TRADING.engine.assembly import assemble
-from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
+from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
-from LIVE_TRADING.engine.journal import FILE_NAME, Journal, read_journal
+from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.latency import InferenceLatency
-from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
+from LIVE_TRADING.engine.start_notices import tell_models, tell_run
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
-from LIVE_TRADING.observability.events import Severity
+
+__all__ = ["Recovered", "TradingEngine", "recorded_run", "resume_run", "start_core"]
 
 LIMITED_MODE = "limited mode: no run_root and no predictor, so nothing is forecast and nothing will be entered"
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """Where this process goes on.
-
-    pending_ns       a cycle whose predictions a crash lost
-    cut_bytes        length of a torn tail of the journal
-    checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
-    unreadable       newer checkpoints that could not be read, and why
-    """
-
-    driver: Driver
-    resume_ns: int
-    resumed: bool = False
-    pending_ns: int | None = None
-    cut_bytes: int = 0
-    checkpoint_seq: int = 0
-    replayed: int = 0
-    unreadable: tuple[str, ...] = ()
 
 
 class TradingEngine:
@@ -137,7 +117,7 @@ class TradingEngine:
             targets=targets,
         )
         if recorded is not None:
-            _check_same_run(recorded, plan.run, state_dir or Path())
+            check_same_run(recorded, plan.run, state_dir or Path())
         self._plan = plan
         self._predictor: Predictor = plan.predictor or NoForecasts(len(plan.run.horizons), len(plan.run.families))
         self._recovered = self._open(plan, recorded is not None)
@@ -207,43 +187,11 @@ class TradingEngine:
         return await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
 
     def _tell_start(self, now_ns: int) -> None:
-        """Tell what this process starts with: a new run or an old one, and its models."""
-        run, bus = self._plan.run, self._bus
-        if self._recovered.resumed:
-            self._tell_restored(now_ns)
-        else:
-            emit.emit_run_started(
-                bus,
-                now_ns,
-                run_id=run.run_id,
-                account=run.account,
-                symbols=len(run.symbols),
-                horizons=run.horizons,
-                seed=run.seed,
-            )
+        tell_run(self._bus, now_ns, self._plan.run, self._recovered)
         if self._limited:
-            emit.emit_limited_mode(bus, now_ns, reason=LIMITED_MODE)
-        for name, sha256 in sorted(run.model_hashes.items()) if self._loads_models else ():
-            target, family = name.split("/")
-            if self._targets is None or target in self._targets:
-                emit.emit_model_loaded(bus, now_ns, target=target, family=family, sha256=sha256)
-
-    def _tell_restored(self, now_ns: int) -> None:
-        recovered, state, bus = self._recovered, self.core.state, self._bus
-        for message in recovered.unreadable:
-            emit.emit_error(bus, now_ns, component="checkpoint", message=message)
-        if recovered.cut_bytes:
-            message = f"{recovered.cut_bytes} bytes that a crash left unfinished were cut from its end"
-            emit.emit_error(bus, now_ns, component="journal", message=message, severity=Severity.WARNING)
-        age_s = (now_ns - state.now_ns) / NS_PER_S
-        emit.emit_state_restored(
-            bus, now_ns, sequence=recovered.checkpoint_seq, age_s=age_s, replayed=recovered.replayed
-        )
-        if state.risk.latches:
-            latch, stands = state.risk.latches[-1], state.risk.state.value
-            emit.emit_trading_state_changed(
-                bus, now_ns, old=stands, new=stands, rule_id=latch.rule_id, message=f"still latched: {latch.message}"
-            )
+            emit.emit_limited_mode(self._bus, now_ns, reason=LIMITED_MODE)
+        if self._loads_models:
+            tell_models(self._bus, now_ns, self._plan.run, self._targets)
 
     async def _check_book(self) -> None:
         """Refuse to go on where the venue's positions are not the ledger's."""
@@ -302,90 +250,4 @@ class TradingEngine:
             times=ShellTimes(self._grace_ns, runtime.checkpoint_s, runtime.arrays_s),
             checkpoints=checkpoints,
             bus=self._bus,
-        )
-
-
-def recorded_run(state_dir: Path) -> RunStarted | None:
-    """Return what opened the run on file in a state folder; None where there is none.
-
-    Raises
-    ------
-    StateError
-        The journal does not begin with a run.
-    """
-    path = state_dir / FILE_NAME
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    first = next(iter(read_journal(path)), None)
-    if first is None:
-        return None
-    if first.kind != "run":
-        raise StateError(f"{path}: does not begin with a run; move the folder away to start a new one")
-    run: RunStarted = record_from(RunStarted, first.data[0])
-    return run
-
-
-def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
-    """Return the core as it was at the start of the run on file: its configuration and arrays, never today's."""
-    assembly = assemble(run)
-    checkpoints = Checkpoints(state_dir, run, assembly)
-    state, _ = checkpoints.load(state_dir / arrays_name(0))
-    core = EngineCore(run, assembly, state.market)
-    core.restore(state)
-    return core
-
-
-def resume_run(
-    state_dir: Path, core: EngineCore, observers: Sequence[Observer] = (), bus: NoticeBus | None = None
-) -> Recovered:
-    """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
-
-    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted. What is
-    fed is history, and not told to observers or bus; what follows from here on is.
-
-    Raises
-    ------
-    StateError
-        No checkpoint can be read, or this code would have commanded something else than what is on file.
-    """
-    checkpoints = Checkpoints(state_dir, core.run, core.parts)
-    after_seq = 0
-    unreadable: list[str] = []
-    for path in reversed(checkpoints.generations()):
-        try:
-            state, after_seq = checkpoints.load(path)
-        except StateError as error:
-            unreadable.append(f"{error}; going on from the one before")
-            warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
-            continue
-        core.restore(state)
-        break
-    else:
-        raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
-    journal = Journal(state_dir)
-    fed = feed_journal(core, read_journal(journal.path), after_seq=after_seq)
-    last_seq = max(fed.last_seq, after_seq)
-    if fed.difference is not None:
-        raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
-    announcer = Announcer(bus, core) if bus is not None else None
-    driver = Driver(core, journal, observers, announcer=announcer, next_seq=last_seq + 1)
-    if fed.unfinished is not None:
-        fed.unfinished.settle(driver)
-    pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
-    return Recovered(
-        driver, core.state.now_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
-    )
-
-
-def _check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
-    """Refuse to go on with a run under another configuration, universe or models."""
-    different = [
-        f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
-        for name in ("run_id", "config_hash", "symbols", "interval_ns", "model_hashes", "data_hash", "calendar")
-        if getattr(recorded, name) != getattr(planned, name)
-    ]
-    if different:
-        raise ConfigurationError(
-            f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
-            "give the same, or another --state-dir"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
@@ -25,6 +25,7 @@ class MetricsCollector:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[Counter, str, str], Counter] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
         notices = self._counter("notices", "notices by type", "type")
         self._notices = {kind: notices.labels(kind.value) for kind in EventType}
@@ -144,15 +145,13 @@ class MetricsCollector:
         self._cycle.observe(notice.fields["duration_s"])
         self._cycle_time.set(notice.fields["cycle_time_ns"] / NS_PER_S)
         for stage, reasons in notice.fields["decisions"].items():
-            for reason, count in reasons.items():
-                self._settled.labels(stage, reason).inc(count)
+            self._count(self._settled, stage, reasons)
 
     def _on_decision(self, notice: Notice) -> None:
         self._decisions.labels(notice.fields["action"], notice.fields["side"]).inc()
 
     def _on_gate(self, notice: Notice) -> None:
-        for reason, count in notice.fields["reasons"].items():
-            self._blocked.labels(notice.fields["gate"], reason).inc(count)
+        self._count(self._blocked, notice.fields["gate"], notice.fields["reasons"])
 
     def _on_fill(self, notice: Notice) -> None:
         fields = notice.fields
@@ -166,8 +165,7 @@ class MetricsCollector:
 
     def _on_stage(self, notice: Notice) -> None:
         stage = notice.fields["stage"]
-        for reason, count in notice.fields["reasons"].items():
-            self._symbols.labels(stage, reason).inc(count)
+        self._count(self._symbols, stage, notice.fields["reasons"])
         if notice.fields["duration_s"] is not None:
             self._stage.labels(stage).observe(notice.fields["duration_s"])
 
@@ -180,6 +178,15 @@ class MetricsCollector:
     def _set_trading_state(self, state: str) -> None:
         for name in TRADING_STATES:
             self._state.labels(name).set(1 if name == state else 0)
+
+    def _count(self, counter: Counter, first: str, reasons: Mapping[str, int]) -> None:
+        """Count reasons under a first label. The children are kept: a cycle asks for a dozen, and always the same."""
+        for reason, count in reasons.items():
+            key = (counter, first, reason)
+            child = self._children.get(key)
+            if child is None:
+                child = self._children[key] = counter.labels(first, reason)
+            child.inc(count)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"live_trading_{name}", text, labels, registry=self.registry)

@@ -1,0 +1,126 @@
+"""Going on where a process ended: the run on file, the newest checkpoint, and the journal after it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from LIVE_TRADING.common.codec import record_from
+from LIVE_TRADING.common.events import RunStarted
+from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
+from LIVE_TRADING.engine.announcer import Announcer
+from LIVE_TRADING.engine.assembly import assemble
+from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
+from LIVE_TRADING.engine.core import EngineCore
+from LIVE_TRADING.engine.driver import Driver, Observer
+from LIVE_TRADING.engine.journal import FILE_NAME, Journal, read_journal
+from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.observability.bus import NoticeBus
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where this process goes on.
+
+    pending_ns       a cycle whose predictions a crash lost
+    cut_bytes        length of a torn tail of the journal
+    checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
+    unreadable       newer checkpoints that could not be read, and why
+    """
+
+    driver: Driver
+    resume_ns: int
+    resumed: bool = False
+    pending_ns: int | None = None
+    cut_bytes: int = 0
+    checkpoint_seq: int = 0
+    replayed: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+def recorded_run(state_dir: Path) -> RunStarted | None:
+    """Return what opened the run on file in a state folder; None where there is none.
+
+    Raises
+    ------
+    StateError
+        The journal does not begin with a run.
+    """
+    path = state_dir / FILE_NAME
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    first = next(iter(read_journal(path)), None)
+    if first is None:
+        return None
+    if first.kind != "run":
+        raise StateError(f"{path}: does not begin with a run; move the folder away to start a new one")
+    run: RunStarted = record_from(RunStarted, first.data[0])
+    return run
+
+
+def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
+    """Return the core as it was at the start of the run on file: its configuration and arrays, never today's."""
+    assembly = assemble(run)
+    checkpoints = Checkpoints(state_dir, run, assembly)
+    state, _ = checkpoints.load(state_dir / arrays_name(0))
+    core = EngineCore(run, assembly, state.market)
+    core.restore(state)
+    return core
+
+
+def resume_run(
+    state_dir: Path, core: EngineCore, observers: Sequence[Observer] = (), bus: NoticeBus | None = None
+) -> Recovered:
+    """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
+
+    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted. What is
+    fed is history, and not told to observers or bus; what follows from here on is.
+
+    Raises
+    ------
+    StateError
+        No checkpoint can be read, or this code would have commanded something else than what is on file.
+    """
+    checkpoints = Checkpoints(state_dir, core.run, core.parts)
+    after_seq = 0
+    unreadable: list[str] = []
+    for path in reversed(checkpoints.generations()):
+        try:
+            state, after_seq = checkpoints.load(path)
+        except StateError as error:
+            unreadable.append(f"{error}; going on from the one before")
+            warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
+            continue
+        core.restore(state)
+        break
+    else:
+        raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
+    journal = Journal(state_dir)
+    fed = feed_journal(core, read_journal(journal.path), after_seq=after_seq)
+    last_seq = max(fed.last_seq, after_seq)
+    if fed.difference is not None:
+        raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
+    announcer = Announcer(bus, core) if bus is not None else None
+    driver = Driver(core, journal, observers, announcer=announcer, next_seq=last_seq + 1)
+    if fed.unfinished is not None:
+        fed.unfinished.settle(driver)
+    pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
+    return Recovered(
+        driver, core.state.now_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
+    )
+
+
+def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
+    """Refuse to go on with a run under another configuration, universe or models."""
+    different = [
+        f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
+        for name in ("run_id", "config_hash", "symbols", "interval_ns", "model_hashes", "data_hash", "calendar")
+        if getattr(recorded, name) != getattr(planned, name)
+    ]
+    if different:
+        raise ConfigurationError(
+            f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
+            "give the same, or another --state-dir"
+        )
