@@ -42,7 +42,8 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     parts, end_ns = context.parts, pending.cycle_time_ns
     state = replace(state, pending=None, cycle_number=state.cycle_number + 1)
     bar_end_ns = state.quotes.bar_end_ns
-    age_ns = np.where(bar_end_ns >= 0, end_ns - bar_end_ns, np.iinfo(np.int64).max)
+    # a bar that ended since the trigger makes nothing fresher than fresh: the features are those of the trigger
+    age_ns = np.where(bar_end_ns >= 0, np.maximum(end_ns - bar_end_ns, 0), np.iinfo(np.int64).max)
     planned_usd = 0.5 * parts.max_weight * float(state.equity)
     market, predictions = parts.market.predict(state.market, ready.raw, pending.slot, pending.view, age_ns, planned_usd)
     state = replace(state, market=market)
