@@ -11,7 +11,7 @@ from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RunInference
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
-from LIVE_TRADING.engine.schedule import SESSION_CLOSE, SESSION_OPEN
+from LIVE_TRADING.engine.schedule import CYCLE, SESSION_CLOSE, SESSION_OPEN
 from LIVE_TRADING.engine.sending import cancel_new_risk, request_cancel, send_exit
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
 from LIVE_TRADING.risk import TradingState
@@ -35,11 +35,19 @@ def _not_applied(kind: str, context: CoreContext, bars: BarBatch) -> Anomaly:
 
 
 def on_trigger(context: CoreContext, state: CoreState, trigger: ScheduledTrigger, now_ns: int) -> Step:
-    """Open a session, start a cycle or close a session."""
+    """Open a session, start a cycle or close a session.
+
+    Raises
+    ------
+    ValueError
+        The trigger is none of these.
+    """
     if trigger.trigger_type == SESSION_OPEN:
         return _open_session(context, state, trigger)
     if trigger.trigger_type == SESSION_CLOSE:
         return replace(state, session=None), []
+    if trigger.trigger_type != CYCLE:
+        raise ValueError(f"trigger {trigger.trigger_type} is none of {SESSION_OPEN}, {CYCLE}, {SESSION_CLOSE}")
     if trigger.scheduled_time_ns <= state.market.advanced_to_ns:
         return state, [CycleSkipped(trigger.scheduled_time_ns, "repeated")]
     return _start_cycle(context, state, trigger, now_ns)
