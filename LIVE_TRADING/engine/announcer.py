@@ -103,7 +103,6 @@ class Announcer:
             AccountMarked: lambda command, t_ns: risk.account(command, t_ns, self._core.state.risk),
             BanditUpdated: self._cycles.bandit_updated,
             CycleDecided: lambda command, t_ns: self._cycles.decided(command.result, t_ns),
-            CycleSkipped: self._skipped,
             RunInference: self._cycle_started,
             SubmitOrder: orders.submitted,
             TradeClosed: orders.trade_closed,
@@ -174,11 +173,19 @@ class Announcer:
         elif trigger.trigger_type == SESSION_CLOSE:
             if session.close_ns > self._warmup_until_ns:
                 emit.emit_session_close(self._bus, t_ns, date=session.date, expired_orders=self._orders.expired)
-        elif trigger.scheduled_time_ns > max(self._warmup_until_ns, self._before.market.advanced_to_ns):
+        else:
+            self._cycle_triggered(trigger, t_ns, commands)
+
+    def _cycle_triggered(self, trigger: ScheduledTrigger, t_ns: int, commands: Sequence[Command]) -> None:
+        """Tell a cycle that only advances the features, and which bars one has to do without."""
+        for command in commands:
+            if isinstance(command, CycleSkipped):
+                cycle_ns, reason = command.cycle_time_ns, command.reason
+                emit.emit_cycle_skipped(self._bus, t_ns, cycle_time_ns=cycle_ns, reason=reason)
+        if trigger.scheduled_time_ns > max(self._warmup_until_ns, self._before.market.advanced_to_ns):
             self._cycle_bars(trigger, t_ns)
 
     def _cycle_bars(self, trigger: ScheduledTrigger, t_ns: int) -> None:
-        """Tell which bars a cycle has to do without."""
         end_ns = trigger.scheduled_time_ns
         bars = self._before.bars_of(end_ns)
         missing = np.isnan(bars.close) if bars is not None else None
@@ -214,9 +221,6 @@ class Announcer:
     def _aborted(self, aborted: CycleAborted, t_ns: int, commands: Sequence[Command]) -> None:
         if commands:
             emit.emit_cycle_aborted(self._bus, t_ns, cycle_time_ns=aborted.cycle_time_ns, reason=aborted.reason)
-
-    def _skipped(self, command: CycleSkipped, t_ns: int) -> None:
-        emit.emit_cycle_skipped(self._bus, t_ns, cycle_time_ns=command.cycle_time_ns, reason=command.reason)
 
     def _anomaly(self, event: Any, anomaly: Anomaly, t_ns: int) -> None:
         """Tell what an operator should know and no other notice says."""
