@@ -137,7 +137,7 @@ class Driver:
         event = stamped.event
         if self._announcer is not None:
             self._announcer.handler_failed(stamped, error)
-        if isinstance(event, SystemFault):
+        if isinstance(event, SystemFault) and kind == HANDLER_FAILED:
             raise error
         said = f"{type(event).__name__}: {type(error).__name__}: {error}"
         message = said.encode("utf-8", "backslashreplace").decode()

@@ -32,14 +32,15 @@ def submit(
 
 def request_cancel(state: CoreState, record: OrderRecord, reason: int, now_ns: int, *, then_exit: bool = False) -> Step:
     """Ask for a cancel, unless that has just been done; `then_exit`: what is held then is to be left."""
-    ask = record.may_ask_cancel(now_ns)
+    ask, order = record.may_ask_cancel(now_ns), record.order
     asked = replace(
         record,
         cancel_asked_ns=now_ns if ask else record.cancel_asked_ns,
-        cancel_reason=reason,
+        cancel_reason=reason if ask or then_exit else record.cancel_reason,
         then_exit=record.then_exit or then_exit,
     )
-    order = record.order
+    if asked == state.orders.open[order.client_order_id]:
+        return state, []
     commands: list[Command] = [CancelOrder(order.client_order_id, order.symbol, reason)] if ask else []
     return replace(state, orders=state.orders.with_record(asked)), commands
 

@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_desk import Desk, WishedDecisions, install, plan_of
-
-from LIVE_TRADING.engine.checkpoint import can_checkpoint, decode_core, encode_core
-from LIVE_TRADING.engine.journal import read_journal
-from LIVE_TRADING.engine.recovery import feed_journal
+from core_desk import Desk, WishedDecisions, assert_reads_back, assert_replays, install, plan_of
 
 
 @pytest.fixture
@@ -45,22 +41,3 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
     made = make_desk()
     made.open(0)
     return made
-
-
-def state_bytes(desk: Desk, seq: int = 0) -> bytes:
-    return encode_core(desk.core.state, seq, desk.plan.assembly)
-
-
-def assert_replays(desk: Desk) -> None:
-    assert desk.journal is not None
-    core = plan_of(**desk.options).core()  # a memory of its own: rings are shared along a run
-    fed = feed_journal(core, read_journal(desk.journal.path))
-    assert fed.difference is None, str(fed.difference)
-    assert encode_core(core.state, 0, desk.plan.assembly) == state_bytes(desk)
-
-
-def assert_reads_back(desk: Desk) -> None:
-    state, seq = decode_core(state_bytes(desk, 5), "memory", desk.plan.assembly)
-    assert seq == 5
-    if can_checkpoint(desk.core.state):
-        assert encode_core(state, 5, desk.plan.assembly) == state_bytes(desk, 5)

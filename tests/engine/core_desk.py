@@ -36,20 +36,21 @@ from LIVE_TRADING.common.types import (
     Instrument,
     Order,
     Session,
-    Side,
     SizingResult,
     SpreadGateResult,
 )
 from LIVE_TRADING.data.calendars import session_table
 from LIVE_TRADING.engine import deciding
+from LIVE_TRADING.engine.checkpoint import can_checkpoint, decode_core, encode_core
 from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, Command, CycleDecided, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver
-from LIVE_TRADING.engine.journal import Journal
+from LIVE_TRADING.engine.journal import Journal, read_journal
 from LIVE_TRADING.engine.orders import OrderRecord
 from LIVE_TRADING.engine.pipeline import BookView, Decision
+from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, open_run
+from LIVE_TRADING.models.snapshot import decode_arrays
 
 MINUTE = 60 * 10**9
 BAR = 5 * MINUTE
@@ -129,12 +130,13 @@ class Desk:
         self.horizons = self.plan.run.horizons
         self.session = self.sessions[0]
         self.slot = -1
-        self.prices = {symbol: 100.0 for symbol in self.symbols}
+        self.prices = dict.fromkeys(self.symbols, 100.0)
         self.journal: Journal | None = None
         if self.folder is not None:
             self.journal = Journal(self.folder)
             self.journal.append_run(0, {})
         self.driver = Driver(self.core, self.journal, strict=self.folder is None)
+        self.dropped_a_step = False  # of the market memory: its spare slots then hold what no replay writes
         self._executions = 0
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -181,7 +183,9 @@ class Desk:
         ready = PredictionsReady(pending.cycle_time_ns, raw, None, None)
         return self.tell(ready, self.bar_end_ns + delay_ns)
 
-    def decide(self, slot: int | None = None, prices: Mapping[str, float] | None = None, **wishes: Wish) -> list[Command]:
+    def decide(
+        self, slot: int | None = None, prices: Mapping[str, float] | None = None, **wishes: Wish
+    ) -> list[Command]:
         """Take a whole cycle; return the commands of its decision."""
         self.cycle(slot, **(prices or {}))
         return self.predictions(**wishes)
@@ -326,3 +330,29 @@ def install(monkeypatch: Any) -> WishedDecisions:
     wished = WishedDecisions()
     monkeypatch.setattr(deciding, "decide", wished)
     return wished
+
+
+def state_bytes(desk: Desk, seq: int = 0) -> bytes:
+    return encode_core(desk.core.state, seq, desk.plan.assembly)
+
+
+def without_market(state_file: bytes) -> bytes:
+    return decode_arrays(state_file)["core"]["json"].tobytes()
+
+
+def assert_replays(desk: Desk) -> None:
+    assert desk.journal is not None
+    core = plan_of(**desk.options).core()  # a memory of its own: rings are shared along a run
+    fed = feed_journal(core, read_journal(desk.journal.path))
+    assert fed.difference is None, str(fed.difference)
+    replayed = encode_core(core.state, 0, desk.plan.assembly)
+    assert without_market(replayed) == without_market(state_bytes(desk))
+    if not desk.dropped_a_step:
+        assert replayed == state_bytes(desk)
+
+
+def assert_reads_back(desk: Desk) -> None:
+    state, seq = decode_core(state_bytes(desk, 5), "memory", desk.plan.assembly)
+    assert seq == 5
+    if can_checkpoint(desk.core.state):
+        assert encode_core(state, 5, desk.plan.assembly) == state_bytes(desk, 5)
