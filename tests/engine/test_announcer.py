@@ -84,7 +84,7 @@ def raises(notice: Notice) -> None:
 
 
 def test_listening_changes_no_decision(told: Told, tmp_path: Path) -> None:
-    silent = sessions.ordinary(tmp_path / "silent", _none())
+    silent = sessions.ordinary(tmp_path / "silent", None)
     bus = NoticeBus()
     bus.subscribe("broken", raises)
     broken = sessions.ordinary(tmp_path / "broken", bus)
@@ -94,11 +94,6 @@ def test_listening_changes_no_decision(told: Told, tmp_path: Path) -> None:
     assert bus.failures["broken"] > len(told.ear.notices) - 5
     one, other = (list(Journaled(tmp_path / name)._commands) for name in ("silent", "broken"))
     assert one == other == told.journal._commands
-
-
-def _none() -> Any:
-    """Return no bus, for helpers that ask for one."""
-    return None
 
 
 def test_a_mistake_in_telling_is_told_and_changes_no_decision(monkeypatch: pytest.MonkeyPatch) -> None:
