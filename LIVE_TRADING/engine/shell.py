@@ -105,7 +105,7 @@ class LiveShell:
         self._sources = 0
         self._given_up: set[asyncio.Task[None]] = set()
         self.decided = 0
-        self._last_state_s = self._last_arrays_s = time.monotonic()
+        self._last_state_s = self._last_arrays_s = self._retry_s = time.monotonic()
         self._session_closed = False
         self.inference_s = 0.0
 
@@ -185,7 +185,8 @@ class LiveShell:
             if max_cycles is not None and self.decided >= max_cycles:
                 return MAX_CYCLES
             if isinstance(self._clock, VirtualClock):
-                if not self._clock.advance():
+                self._wake.clear()
+                if await self._clock.hold(self._wake) and not self._clock.advance():
                     return DATA_ENDED
             elif self._sources == 0 and self._driver.core.state.pending is None:
                 return DATA_ENDED
@@ -325,9 +326,11 @@ class LiveShell:
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
     def _checkpoint(self, final: bool) -> None:
-        """Write what is due. A failure is told and tried again when the next one is due; at the end it is raised."""
+        """Write what is due. A failure is told and tried again later; at the end it is raised."""
         if self._driver.journal_failed:
             return  # the core may stand where the journal does not reach
+        if not final and time.monotonic() < self._retry_s:
+            return
         try:
             if final:
                 self._driver.sync()
@@ -336,18 +339,19 @@ class LiveShell:
         except StateError as error:
             if final or self._driver.journal_failed:
                 raise
+            self._retry_s = time.monotonic() + max(self._times.checkpoint_s, 1.0)
             self._fault("checkpoint_failed", error, "error")
 
     def _write_due(self, checkpoints: Checkpoints, final: bool) -> None:
         state, now_s = self._driver.core.state, time.monotonic()
         arrays_due = final or self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s
         if arrays_due and can_checkpoint(state):
-            self._last_arrays_s, self._session_closed = now_s, False
             self._driver.sync()
             self._write("arrays", checkpoints.write_arrays)
+            self._last_arrays_s, self._session_closed = now_s, False
         if final or now_s - self._last_state_s >= self._times.checkpoint_s:
-            self._last_state_s = now_s
             self._write("engine", checkpoints.write_state)
+            self._last_state_s = now_s
 
     def _write(self, kind: str, write: Callable[[CoreState, int], None]) -> None:
         seq, started = self._driver.seq, time.perf_counter()

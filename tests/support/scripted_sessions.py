@@ -71,7 +71,7 @@ def listened() -> tuple[NoticeBus, Ear]:
     return bus, ear
 
 
-def ordinary(state_dir: Path, bus: NoticeBus) -> TradingEngine:
+def ordinary(state_dir: Path, bus: NoticeBus | None) -> TradingEngine:
     """A late bar, a cycle skipped, one that times out, bars missing altogether, orders that fill in parts."""
     latency = InferenceLatency(
         HALF_SECOND,
