@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from LIVE_TRADING.common.config import FrozenConfig
-from LIVE_TRADING.common.types import BoolArray, FloatArray
+from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.scaling import moments, standardise
 
 _FILE = "model.json"
 _CHUNK_ROWS = 8_192
@@ -55,7 +56,7 @@ class RidgeModel:
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Return forecasts (R,) of features (R, F)."""
-        terms = _standardise(features, self._mean, self._scale, self._coefficients.clip_sd)
+        terms = standardise(features, self._mean, self._scale, self._coefficients.clip_sd)
         terms *= self._weight
         terms[:, 0] += self._coefficients.intercept
         total: FloatArray = np.add.accumulate(terms, axis=1)[:, -1].copy()
@@ -89,7 +90,7 @@ class RidgeFamily:
 
         if len(target) < 2:
             raise ValueError(f"{len(target)} rows are too few to train on; 2 are needed")
-        mean, scale, usable = _moments(features)
+        mean, scale, usable = moments(features)
         gram, cross, centre = _normal_equations(features, target, mean, scale, params.clip_sd)
         weight = np.zeros(features.shape[1])
         if usable.any():
@@ -119,26 +120,6 @@ class RidgeFamily:
         return RidgeModel(_Coefficients.model_validate_json(files[_FILE]))
 
 
-def _standardise(features: FloatArray, mean: FloatArray, scale: FloatArray, clip_sd: float) -> FloatArray:
-    """Return z of features (R, F), missing values 0."""
-    z = (features - mean) / scale
-    np.clip(z, -clip_sd, clip_sd, out=z)
-    z[np.isnan(z)] = 0.0
-    return z
-
-
-def _moments(features: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Return per feature the mean and standard deviation of what is present, and whether it varies at all."""
-    n_features = features.shape[1]
-    mean, scale, usable = np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=bool)
-    for j in range(n_features):
-        column = features[:, j]
-        present = column[~np.isnan(column)]
-        if present.size > 1 and present.min() < present.max():
-            mean[j], scale[j], usable[j] = present.mean(), present.std(), True
-    return mean, scale, usable
-
-
 def _normal_equations(
     features: FloatArray, target: FloatArray, mean: FloatArray, scale: FloatArray, clip_sd: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -149,7 +130,7 @@ def _normal_equations(
     n_rows, n_features = features.shape
     gram, cross, total = np.zeros((n_features, n_features)), np.zeros(n_features), np.zeros(n_features)
     for start in range(0, n_rows, _CHUNK_ROWS):
-        z = _standardise(features[start : start + _CHUNK_ROWS], mean, scale, clip_sd)
+        z = standardise(features[start : start + _CHUNK_ROWS], mean, scale, clip_sd)
         gram += np.einsum("ri,rj->ij", z, z)
         cross += np.einsum("ri,r->i", z, target[start : start + _CHUNK_ROWS])
         total += z.sum(axis=0)
