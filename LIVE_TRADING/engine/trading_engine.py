@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from LIVE_TRADING.brokers.interface import Broker
@@ -91,8 +92,6 @@ class TradingEngine:
         self._clock = clock or RealTimeClock()
         self._state_dir = state_dir
         self._lock = FolderLock(state_dir) if state_dir is not None else None
-        if self._lock is not None:
-            self._lock.acquire()
         self._observers = tuple(observers)
         self._limited = run_root is None and predictor is None
         self._loads_models = run_root is not None and predictor is None
@@ -102,13 +101,12 @@ class TradingEngine:
         runtime = self._config.engine
         self._grace_ns = round(runtime.bar_grace_s * NS_PER_S) if grace_ns is None else grace_ns
         self._latency = latency or InferenceLatency(timeout_ns=round(runtime.inference_timeout_s * NS_PER_S))
-        recorded = self._recorded_run()
-        plan = open_run(
+        planned = partial(
+            open_run,
             self._config,
             facts,
             instruments,
             run_id=run_id,
-            nonce=nonce or (recorded.nonce if recorded is not None else secrets.token_hex(16)),
             account=account,
             start_ns=start_ns,
             end_ns=end_ns,
@@ -116,11 +114,9 @@ class TradingEngine:
             predictor=predictor,
             targets=targets,
         )
-        if recorded is not None:
-            check_same_run(recorded, plan.run, state_dir or Path())
-        self._plan = plan
-        self._predictor: Predictor = plan.predictor or NoForecasts(len(plan.run.horizons), len(plan.run.families))
-        self._recovered = self._open(plan, recorded is not None)
+        self._plan, self._recovered = self._plan_and_open(planned, nonce)
+        run = self._plan.run
+        self._predictor: Predictor = self._plan.predictor or NoForecasts(len(run.horizons), len(run.families))
         self._shell = self._build_shell()
 
     @property
@@ -222,6 +218,23 @@ class TradingEngine:
     def _recorded_run(self) -> RunStarted | None:
         return recorded_run(self._state_dir) if self._state_dir is not None else None
 
+    def _plan_and_open(self, planned: Callable[..., RunPlan], nonce: str | None) -> tuple[RunPlan, Recovered]:
+        """Plan the run, then lock its folder and open it: a refused start leaves no folder and no lock behind."""
+        recorded = self._recorded_run()
+        plan = planned(nonce=_nonce(nonce, recorded))
+        if self._lock is not None:
+            self._lock.acquire()
+        try:
+            if recorded is None and (recorded := self._recorded_run()) is not None:
+                plan = planned(nonce=_nonce(nonce, recorded))  # another process came and went meanwhile
+            if recorded is not None:
+                check_same_run(recorded, plan.run, self._state_dir or Path())
+            return plan, self._open(plan, recorded is not None)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+
     def _open(self, plan: RunPlan, resume: bool) -> Recovered:
         core = plan.core()
         if self._state_dir is not None and resume:
@@ -251,3 +264,8 @@ class TradingEngine:
             checkpoints=checkpoints,
             bus=self._bus,
         )
+
+
+def _nonce(given: str | None, recorded: RunStarted | None) -> str:
+    """Return the nonce of the run on file, or a new one."""
+    return given or (recorded.nonce if recorded is not None else secrets.token_hex(16))
