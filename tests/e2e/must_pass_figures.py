@@ -42,8 +42,11 @@ def trips(result: Result) -> Trips:
     rows = list(rows_of(result.out / "trades.csv"))
     panel = result.world.panel
     side = np.array([1.0 if row["side"] == "long" else -1.0 for row in rows])
-    column = [panel.symbols.index(row["symbol"]) for row in rows]
-    entry, leave = ([bar_of(result.world, moment(row[f"{end}_time_utc"])) for row in rows] for end in ("entry", "exit"))
+    column = np.array([panel.symbols.index(row["symbol"]) for row in rows], dtype=np.intp)
+    entry, leave = (
+        np.array([bar_of(result.world, moment(row[f"{end}_time_utc"])) for row in rows], dtype=np.intp)
+        for end in ("entry", "exit")
+    )
     return Trips(
         session=panel.session_index[leave] - result.world.training_sessions,
         side=side,
@@ -56,7 +59,7 @@ def trips(result: Result) -> Trips:
 
 def pooled_trips(results: Sequence[Result]) -> Trips:
     """Return the round trips of several backtests, no session shared."""
-    every = [trips(result) for result in results if result.summary["fills"]]
+    every = [trips(result) for result in results]
     shift = max(len(result.world.dates) for result in results)
     apart = [replace(part, session=part.session + number * shift) for number, part in enumerate(every)]
     return Trips(
@@ -131,20 +134,21 @@ def symbol_sessions(result: Result) -> int:
     return len(result.world.panel.symbols) * len(result.world.traded_sessions)
 
 
-def held_overnight(result: Result) -> list[tuple[str, str]]:
-    """Return symbol and date of the round trips that were not closed in the session in which they were opened."""
-    rows = rows_of(result.out / "trades.csv")
-    return [
-        (row["symbol"], row["entry_time_utc"][:10])
-        for row in rows
-        if row["entry_time_utc"][:10] != row["exit_time_utc"][:10]
-    ]
+def carried_overnight(result: Result) -> list[tuple[str, str]]:
+    """Return symbol and entry time of the round trips that outlived a session without an exit that expired unfilled.
 
-
-def closes(world: World, symbol: str, date: str) -> bool:
-    """Return whether the last bar of a session was printed, so that an exit could fill in it."""
-    last = (world.dates.index(date) + 1) * world.panel.bars_per_session - 1
-    return bool(np.isfinite(world.panel.close[last, world.panel.symbols.index(symbol)]))
+    A halt that lasts to the close, or a last bar of little volume, leaves something behind; nothing else may.
+    """
+    rows = rows_of(result.out / "orders.csv")
+    expired = {
+        (row["symbol"], row["time_utc"][:10]) for row in rows if (row["leg"], row["status"]) == ("exit", "expired")
+    }
+    dates, carried = result.world.dates, []
+    for trip in rows_of(result.out / "trades.csv"):
+        nights = dates[dates.index(trip["entry_time_utc"][:10]) : dates.index(trip["exit_time_utc"][:10])]
+        if any((trip["symbol"], date) not in expired for date in nights):
+            carried.append((trip["symbol"], trip["entry_time_utc"]))
+    return carried
 
 
 def mean_t(values: FloatArray) -> float:

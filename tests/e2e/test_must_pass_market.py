@@ -72,8 +72,7 @@ def check_planted(result: Result) -> None:
     closed = figures.trips(result)
     assert closed.gross_usd[closed.side > 0].sum() > 0
     assert closed.gross_usd[closed.side < 0].sum() > 0
-    # no intraday position is carried overnight but where a halt lasted to the close
-    assert [trip for trip in figures.held_overnight(result) if figures.closes(result.world, *trip)] == []
+    assert figures.carried_overnight(result) == []
     check_costs(result)
 
 
@@ -97,6 +96,7 @@ def check_no_edge(results: list[Result], *, least_trips: int) -> None:
     """Check that trading without an edge earns nothing before costs and loses them after."""
     for result in results:
         assert recomputed(result).positions == {}
+        assert figures.carried_overnight(result) == []
         if result.summary["fills"]:
             check_costs(result)
     closed = figures.pooled_trips(results)
