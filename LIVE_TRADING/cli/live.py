@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, PaperBroker
 from LIVE_TRADING.cli.compose import Source, open_source, session_close_ns, session_open_ns, venue
 from LIVE_TRADING.cli.exits import ExitCode, LiveGateError
 from LIVE_TRADING.cli.settings import Settings, engine_config
-from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
+from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
+from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.engine.driver import Observer
+from LIVE_TRADING.engine.resume import check_same_run, recorded_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability.bus import NoticeBus
 from LIVE_TRADING.risk import TradingState
@@ -62,9 +64,9 @@ def build_engine(
     config = engine_config(settings)
     start_ns, end_ns = session_open_ns(source, request.start), session_close_ns(source, request.end)
     file = request.state_dir / VENUE_FILE if request.state_dir is not None else None
-    clock = run_clock(request.speed, source.facts.sessions[0].open_ns if start_ns is None else start_ns)
+    clock = run_clock(request.speed)
     broker = PaperBroker(venue(source, settings), source.panel.sessions, clock, file)
-    return TradingEngine(
+    engine = TradingEngine(
         broker,
         source.provider,
         request.run_root,
@@ -82,9 +84,12 @@ def build_engine(
         grace_ns=0,
         bus=bus,
     )
+    if isinstance(clock, PacedClock):
+        clock.pace_from(max(engine.run_started.warmup_until_ns, engine.recovered.resume_ns))
+    return engine
 
 
-def run_clock(speed: str, origin_ns: int) -> RealTimeClock | VirtualClock:
+def run_clock(speed: str) -> VirtualClock:
     """Return the clock of recorded data: `max` as fast as decisions can be taken, else a multiple of real time.
 
     Raises
@@ -100,7 +105,7 @@ def run_clock(speed: str, origin_ns: int) -> RealTimeClock | VirtualClock:
         factor = 0.0
     if not 0 < factor < float("inf"):
         raise ConfigurationError(f"--speed {speed}: write max, or a positive multiple of real time such as 60")
-    return RealTimeClock(origin_ns, factor)
+    return PacedClock(factor)
 
 
 async def trade(
@@ -130,6 +135,13 @@ async def trade(
 def exit_code(engine: TradingEngine) -> int:
     """Return how the process ends: halted is a code of its own, so that a supervisor leaves it alone."""
     return int(ExitCode.HALTED if engine.core.state.risk.state is TradingState.HALTED else ExitCode.DONE)
+
+
+def _check_recorded(request: LiveRequest, planned: RunStarted) -> None:
+    """Refuse a state folder that holds another run, without touching it."""
+    recorded = recorded_run(request.state_dir) if request.state_dir is not None else None
+    if recorded is not None and request.state_dir is not None:
+        check_same_run(recorded, planned, request.state_dir)
 
 
 def run_live_trading(
@@ -162,7 +174,7 @@ def run_live_trading(
     try:
         if metrics_port is not None:
             console.print(f"metrics on http://127.0.0.1:{metrics.serve(metrics_port)}/metrics")
-        engine = build_engine(source, settings, request, bus)
+        engine = build_engine(source, settings, replace(request, state_dir=None) if dry_run else request, bus)
         try:
             run = engine.run_started
             console.print(
@@ -171,6 +183,7 @@ def run_live_trading(
                 + (f", resumes at {iso_utc(engine.recovered.resume_ns)}" if engine.recovered.resumed else "")
             )
             if dry_run:
+                _check_recorded(request, run)
                 console.print("dry run: everything fits; nothing was traded")
                 return int(ExitCode.DONE)
             with Progress(console=console, transient=True) as progress:

@@ -8,6 +8,7 @@ busy before it runs, so there is no instant at which work is pending and the clo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import time
@@ -152,17 +153,56 @@ class VirtualClock(SimulatedClock):
             await self._idle
         self._idle = None
 
-    def advance(self) -> bool:
-        """Move to the next instant somebody waits for and wake all who wait for it; False if nobody does."""
+    def next_instant_ns(self) -> int | None:
+        """Return the next instant somebody waits for."""
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
-        if not self._sleepers:
+        return self._sleepers[0][0] if self._sleepers else None
+
+    async def hold(self, stop: asyncio.Event) -> bool:
+        """Wait until the next instant may come, at once here; False if `stop` was set before."""
+        return True
+
+    def advance(self) -> bool:
+        """Move to the next instant somebody waits for and wake all who wait for it; False if nobody does."""
+        instant_ns = self.next_instant_ns()
+        if instant_ns is None:
             return False
-        instant_ns = self._sleepers[0][0]
         self.advance_to(instant_ns)
         while self._sleepers and self._sleepers[0][0] == instant_ns:
             wake = heapq.heappop(self._sleepers)[2]
             if not wake.done():
                 self.enter()
                 wake.set_result(None)
+        return True
+
+
+class PacedClock(VirtualClock):
+    """Virtual time that is held back to `speed` times real time, from the first instant past its origin on.
+
+    Recorded data at a pace take the decisions that they take at full speed: nothing overtakes anything, whatever the
+    machine is doing; a machine that is too slow only falls behind.
+    """
+
+    def __init__(self, speed: float, origin_ns: int = 0) -> None:
+        super().__init__()
+        self._origin_ns = origin_ns
+        self._speed = speed
+        self._started_s: float | None = None
+
+    def pace_from(self, origin_ns: int) -> None:
+        """Let everything up to an instant come at once: a warm-up, or what a resumed run has behind it."""
+        self._origin_ns = origin_ns
+
+    async def hold(self, stop: asyncio.Event) -> bool:
+        """Wait until the next instant is due in real time; False if `stop` was set before."""
+        next_ns = self.next_instant_ns()
+        if next_ns is None or next_ns <= self._origin_ns:
+            return True
+        if self._started_s is None:
+            self._started_s = time.monotonic()
+        due_s = self._started_s + (next_ns - self._origin_ns) / NS_PER_S / self._speed
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), max(0.0, due_s - time.monotonic()))
+            return False
         return True
