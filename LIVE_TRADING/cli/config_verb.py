@@ -10,7 +10,8 @@ from LIVE_TRADING.common.config import config_hash, flat
 def check(profile: str | None, overrides: list[str] | None) -> int:
     """Read everything; errors end the process with all of them listed."""
     loaded = load_settings(profile, overrides or ())
-    print(f"configuration is valid, hash {config_hash(loaded.config)[:16]}, {len(loaded.sources)} values given")
+    given = sum(key in loaded.sources for key in flat(loaded.config))
+    print(f"configuration is valid, hash {config_hash(loaded.config)[:16]}, {given} values given")
     return int(ExitCode.DONE)
 
 

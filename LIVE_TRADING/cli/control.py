@@ -10,7 +10,7 @@ from LIVE_TRADING.common.events import ControlRequest
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.engine.checkpoint import Checkpoints
-from LIVE_TRADING.engine.trading_engine import recorded_run, resume_run, start_core
+from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
 
 ACTIONS = ("resume", "reset", "halt")
 

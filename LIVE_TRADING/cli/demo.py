@@ -23,7 +23,8 @@ from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.engine.journal import FILE_NAME, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
-from LIVE_TRADING.engine.trading_engine import TradingEngine, recorded_run, start_core
+from LIVE_TRADING.engine.resume import recorded_run, start_core
+from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.training.train import train_run
 
 RUN_ID = "demo"

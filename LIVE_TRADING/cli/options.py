@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from LIVE_TRADING.common.exceptions import ConfigurationError
+
 RUN_ID = typer.Option("--run-id", help="name of the run: state/runs/<name>, or $LIVE_TRADING_RUNS/<name>")
 RunId = Annotated[str | None, RUN_ID]
 RunRoot = Annotated[Path | None, typer.Option("--run-root", help="folder of the run, in place of --run-id")]
@@ -41,7 +43,7 @@ def chosen_symbols(symbols: str | None, file: Path | None) -> tuple[str, ...]:
 
     Raises
     ------
-    typer.BadParameter
+    ConfigurationError
         The file cannot be read.
     """
     names = [name.strip() for name in (symbols or "").split(",")]
@@ -49,7 +51,9 @@ def chosen_symbols(symbols: str | None, file: Path | None) -> tuple[str, ...]:
         try:
             names += [line.strip() for line in file.read_text().splitlines()]
         except OSError as error:
-            raise typer.BadParameter(f"--symbols-file {file}: {error.strerror}") from error
+            raise ConfigurationError(f"--symbols-file {file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"--symbols-file {file}: is no text, write one symbol a line") from error
     return tuple(sorted({name for name in names if name and not name.startswith("#")}))
 
 
@@ -58,7 +62,7 @@ def session_date(text: str | None, flag: str) -> str | None:
 
     Raises
     ------
-    typer.BadParameter
+    ConfigurationError
         It is no date.
     """
     if text is None:
@@ -66,4 +70,4 @@ def session_date(text: str | None, flag: str) -> str | None:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise typer.BadParameter(f"{flag} {text}: write YYYY-MM-DD") from error
+        raise ConfigurationError(f"{flag} {text}: write YYYY-MM-DD") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,14 +13,17 @@ from LIVE_TRADING.common.fingerprint import cpu_fingerprint
 from LIVE_TRADING.common.units import instant_ns, iso_utc
 from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.cycle import CycleResult
 from LIVE_TRADING.engine.explain import explain
 from LIVE_TRADING.engine.journal import FILE_NAME, read_journal, torn_tail
 from LIVE_TRADING.engine.recovery import feed_journal
-from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
+from LIVE_TRADING.engine.resume import recorded_run, start_core
 
 
 def replay_session(state_dir: Path, explained: str | None, at: str | None) -> int:
     """Replay; print digests, or the first difference; explain a symbol at an instant where asked."""
+    if at is not None and explained is None:
+        raise ConfigurationError(f"--at {at}: give --explain SYMBOL with it")
     run = recorded_run(state_dir)
     if run is None:
         raise ConfigurationError(f"--state-dir {state_dir}: there is no journal; give the folder of a session")
@@ -29,10 +31,12 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
         print(f"recorded on {run.cpu_fingerprint}, replayed on {cpu_fingerprint()}: last bits may differ")
     core = start_core(state_dir, run)
     path = state_dir / FILE_NAME
-    listener = _explainer(run, core_config(run), explained, at) if explained is not None else None
+    explainer = _Explainer(run, core_config(run), explained, at) if explained is not None else None
     started = time.perf_counter()
-    fed = feed_journal(core, read_journal(path), listener=listener)
+    fed = feed_journal(core, read_journal(path), listener=explainer)
     wall_s = time.perf_counter() - started
+    if explainer is not None and not explainer.told:
+        print(explainer.nothing())
     if tail := torn_tail(path):
         print(f"the journal ends in a torn record of {tail} bytes, which is left out")
     if fed.difference is not None:
@@ -52,24 +56,34 @@ def core_config(run: RunStarted) -> EngineConfig:
     return EngineConfig.model_validate({k: v for k, v in run.config.items() if k in EngineConfig.model_fields})
 
 
-def _explainer(
-    run: RunStarted, config: EngineConfig, symbol: str, at: str | None
-) -> Callable[[Stamped, list[Command]], None]:
-    """Return a listener that prints a symbol's explanation at an instant, or at every cycle that acted on it."""
-    if symbol not in run.symbols:
-        raise ConfigurationError(f"--explain {symbol}: not in the universe {', '.join(run.symbols)}")
-    wanted_ns = _instant(at) if at is not None else None
+class _Explainer:
+    """Prints a symbol's explanation at an instant, or at every cycle that acted on it; `told` counts them."""
 
-    def listen(_: Stamped, commands: list[Command]) -> None:
+    def __init__(self, run: RunStarted, config: EngineConfig, symbol: str, at: str | None) -> None:
+        if symbol not in run.symbols:
+            raise ConfigurationError(f"--explain {symbol}: not in the universe {', '.join(run.symbols)}")
+        self._config = config
+        self._symbol = symbol
+        self._at_ns = _instant(at) if at is not None else None
+        self.told = 0
+
+    def __call__(self, _: Stamped, commands: list[Command]) -> None:
+        """Take the commands of an event."""
         for command in commands:
-            if not isinstance(command, CycleDecided):
-                continue
-            result = command.result
-            acted = symbol in [order.symbol for order in result.orders] + [no.symbol for no in result.rejections]
-            if result.scheduled_time_ns == wanted_ns or (wanted_ns is None and acted):
-                print("\n".join(explain(result, symbol, config)), end="\n\n")
+            if isinstance(command, CycleDecided) and self._wanted(command.result):
+                print("\n".join(explain(command.result, self._symbol, self._config)), end="\n\n")
+                self.told += 1
 
-    return listen
+    def _wanted(self, result: CycleResult) -> bool:
+        if self._at_ns is not None:
+            return result.scheduled_time_ns == self._at_ns
+        return any(entry.symbol == self._symbol for entry in (*result.orders, *result.rejections))
+
+    def nothing(self) -> str:
+        """Return what to say where nothing was explained."""
+        if self._at_ns is None:
+            return f"no cycle acted on {self._symbol}; --at explains a cycle that did not"
+        return f"no cycle was decided at {iso_utc(self._at_ns)}; give the end of a bar"
 
 
 def _instant(text: str) -> int:

@@ -1,0 +1,320 @@
+"""`python -m bin.run_live_trading`: paper sessions from start to end, stopped, resumed, refused."""
+
+from __future__ import annotations
+
+# covers: P26, P8, P18, P22, A14
+import json
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from cli_bench import RUN_ID, STOP_AFTER, Bench, contents, digest_of, journal, run_verb, trade_on_paper
+from market_files import EXTRA, SYMBOLS
+
+from LIVE_TRADING.cli.exits import ExitCode
+from LIVE_TRADING.common.files import FolderLock
+
+TINY = ("--set", "simulated.n_symbols=12", "--set", "simulated.n_sessions=2", "--set", "simulated.bars_per_session=26")
+
+
+def entered(state: Path) -> set[str]:
+    return {order["order"]["symbol"] for order in journal(state, "commands", "SubmitOrder")}
+
+
+def horizons_of(state: Path) -> tuple[str, ...]:
+    first = json.loads((state / "journal.jsonl").read_bytes().splitlines()[0])
+    return tuple(first["body"]["data"][0]["horizons"])
+
+
+def test_a_session_trades_and_keeps_what_a_restart_needs(recorded: Path) -> None:
+    kept = {path.name for path in recorded.iterdir()}
+    assert {"journal.jsonl", "engine_state.json", "trades.json", "bandit_state.json", "paper_venue.json"} <= kept
+    state = json.loads((recorded / "engine_state.json").read_text())
+    assert len(state["trade_history"]) > 10
+    assert len(journal(recorded, "event", "OrderFill")) > 20
+
+
+def test_the_paper_session_takes_the_decisions_of_the_backtest(bench: Bench, recorded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bt"
+    result = run_verb("run_backtest", "--data", bench.bars, "--run-id", RUN_ID, "--out", out, "--profile", "busy")
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "summary.json").read_text())["run_digest"] == digest_of(recorded)
+
+
+def test_the_same_command_goes_on_where_it_stopped(bench: Bench, recorded: Path, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    assert digest_of(state) != digest_of(recorded)
+    result = trade_on_paper(bench, state)
+    assert result.exit_code == 0
+    assert "resumes at" in result.output
+    assert digest_of(state) == digest_of(recorded)
+
+
+def test_max_cycles_stops_after_so_many_decisions(stopped: Path) -> None:
+    decided = [cycle for cycle in journal(stopped, "commands", "CycleDecided") if not cycle["warmup"]]
+    assert len(decided) == STOP_AFTER
+
+
+def test_state_stands_under_state_live_and_the_run_unless_said_otherwise(bench: Bench, tmp_path: Path) -> None:
+    result = run_verb(
+        "run_live_trading", "--data", bench.bars, "--run-id", RUN_ID, "--max-cycles", 2, "--log-level", "error"
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "state" / "live" / RUN_ID / "journal.jsonl").exists()
+
+
+def test_no_state_writes_nothing(bench: Bench, tmp_path: Path) -> None:
+    result = trade_on_paper(bench, None, "--max-cycles", 5)
+    assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_touches_nothing(bench: Bench, tmp_path: Path) -> None:
+    result = trade_on_paper(bench, tmp_path / "state", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "everything fits" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_over_a_session_leaves_every_byte(bench: Bench, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    with (state / "journal.jsonl").open("ab") as file:
+        file.write(b'{"crc":"torn')
+    before = contents(state)
+    assert trade_on_paper(bench, state, "--dry-run").exit_code == 0
+    assert contents(state) == before
+
+
+def test_dry_run_says_that_a_session_was_started_differently(bench: Bench, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    result = trade_on_paper(bench, state, "--dry-run", "--set", "arbitration.reserve_bps=3")
+    assert result.exit_code == ExitCode.USAGE
+    assert "config_hash" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        pytest.param(("--set", "sizing.max_weight=0.01"), "config_hash", id="configuration"),
+        pytest.param(("--symbols", "S0001"), "config_hash", id="symbols-to-trade"),
+        pytest.param(("--initial-cash", "5000"), "config_hash", id="cash"),
+    ],
+)
+def test_a_session_is_not_resumed_under_another_configuration(
+    bench: Bench, stopped: Path, tmp_path: Path, change: tuple[str, ...], named: str
+) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    before = contents(state)
+    result = trade_on_paper(bench, state, *change)
+    assert result.exit_code == ExitCode.USAGE
+    assert "started differently" in result.output
+    assert named in result.output
+    assert contents(state) == before
+
+
+def test_a_session_is_not_resumed_on_other_data(bench: Bench, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    result = trade_on_paper(bench, state, data=bench.dear)
+    assert result.exit_code == ExitCode.USAGE
+    assert "data_hash" in result.output
+
+
+def test_a_folder_that_another_process_owns_is_refused(bench: Bench, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    with FolderLock(state):
+        result = trade_on_paper(bench, state)
+    assert result.exit_code == ExitCode.ALREADY_RUNNING
+
+
+def test_a_damaged_journal_is_refused_by_its_line(bench: Bench, stopped: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    lines = (state / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    lines[7] = lines[7].replace(b'"seq"', b'"sEq"', 1)
+    (state / "journal.jsonl").write_bytes(b"".join(lines))
+    result = trade_on_paper(bench, state)
+    assert result.exit_code == ExitCode.HALTED
+    assert "journal.jsonl:8" in result.output
+
+
+@pytest.mark.parametrize("configured", [False, True], ids=["default", "mode-live"])
+def test_live_is_refused_before_anything_is_touched(bench: Bench, tmp_path: Path, configured: bool) -> None:
+    change = ("--set", "engine.mode=live") if configured else ()
+    result = trade_on_paper(bench, tmp_path / "state", "--live", *change)
+    assert result.exit_code == ExitCode.LIVE_GATE
+    assert "--live" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mode_live_in_a_file_alone_is_refused_too(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Path(shutil.copytree(bench.config, tmp_path / "CONFIG"))
+    (config / "live_trading.yaml").write_text("live_trading: {engine: {mode: live}}\n")
+    monkeypatch.setenv("LIVE_TRADING_CONFIG", str(config))
+    result = trade_on_paper(bench, tmp_path / "state")
+    assert result.exit_code == ExitCode.LIVE_GATE
+    assert "engine.mode" in result.output
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_session_without_live_is_a_paper_session(recorded: Path) -> None:
+    first = json.loads((recorded / "journal.jsonl").read_bytes().splitlines()[0])["body"]
+    assert first["data"][0]["mode"] == "paper"
+    assert first["data"][0]["account"] == "PAPER"
+
+
+def test_symbols_restrict_what_is_entered_and_not_what_is_forecast(
+    bench: Bench, recorded: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, "--symbols", "S0003, S0005").exit_code == 0
+    assert entered(state) == {"S0003", "S0005"}
+    assert len(entered(recorded)) > 6
+    forecasts = [[e["raw"] for e in journal(folder, "event", "PredictionsReady")] for folder in (state, recorded)]
+    assert forecasts[0] == forecasts[1]
+    explained = run_verb("replay_session", "--state-dir", state, "--explain", "S0001", "--at", _first_cycle(state))
+    assert "not_selected" in explained.output
+
+
+def _first_cycle(state: Path) -> str:
+    """The first cycle in which a symbol that is not to be traded would have been entered."""
+    column = SYMBOLS.index("S0001")
+    from LIVE_TRADING.common.units import iso_utc
+
+    for cycle in journal(state, "commands", "CycleDecided"):
+        if not cycle["warmup"] and cycle["side"][column] != 0:
+            return iso_utc(cycle["cycle_time_ns"])
+    raise AssertionError("S0001 was never chosen")
+
+
+def test_symbols_come_from_a_file_as_well(bench: Bench, tmp_path: Path) -> None:
+    listed = tmp_path / "symbols.txt"
+    listed.write_text("# mine\nS0004\n\nS0007\n")
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, "--symbols-file", listed, "--max-cycles", 60).exit_code == 0
+    assert entered(state) == {"S0004", "S0007"}
+
+
+def test_targets_forecast_a_subset_of_horizons(bench: Bench, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, "--targets", "ret_15m", "--max-cycles", 40).exit_code == 0
+    kept = horizons_of(state).index("15m")
+    chosen = {row for cycle in journal(state, "commands", "CycleDecided") for row in cycle.get("horizon", [])}
+    assert chosen == {-1, kept}
+
+
+def test_data_with_more_symbols_than_the_run_trade_the_run_s(bench: Bench, recorded: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, data=bench.wide).exit_code == 0
+    assert EXTRA not in entered(state)
+    assert digest_of(state) == digest_of(recorded)
+
+
+def test_initial_cash_is_what_the_account_starts_with(bench: Bench, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, "--initial-cash", 12345.5, "--max-cycles", 1).exit_code == 0
+    assert journal(state, "commands", "AccountMarked")[0]["equity"] == "12345.50"
+
+
+def test_start_and_end_bound_what_is_decided(bench: Bench, tmp_path: Path) -> None:
+    state, day = tmp_path / "state", bench.test_dates[1]
+    assert trade_on_paper(bench, state, "--start", day, "--end", day).exit_code == 0
+    decided = [cycle for cycle in journal(state, "commands", "CycleDecided") if not cycle["warmup"]]
+    assert len(decided) == 26
+
+
+def test_limited_mode_warns_watches_and_enters_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with pytest.warns(RuntimeWarning, match="limited mode"):
+        result = run_verb(
+            "run_live_trading", "--data", "simulated", "--state-dir", state, "--log-level", "error", *TINY
+        )
+    assert result.exit_code == 0, result.output
+    assert len(journal(state, "commands", "AccountMarked")) == 52
+    assert not entered(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(("--symbols", "S0001,NOPE"), "NOPE", id="symbol-not-in-the-universe"),
+        pytest.param(("--symbols-file", "nowhere.txt"), "nowhere.txt", id="no-symbols-file"),
+        pytest.param(("--targets", "ret_7m"), "ret_7m", id="target-the-run-lacks"),
+        pytest.param(("--broker", "alpaca"), "alpaca", id="broker"),
+        pytest.param(("--speed", "fast"), "--speed fast", id="speed-word"),
+        pytest.param(("--speed", "-1"), "--speed -1", id="speed-negative"),
+        pytest.param(("--start", "2025-02-30"), "--start 2025-02-30", id="start-no-date"),
+        pytest.param(("--end", "yesterday"), "--end yesterday", id="end-no-date"),
+        pytest.param(("--start", "2031-01-02"), "after the last session", id="start-after-the-data"),
+        pytest.param(("--end", "2001-01-02"), "before the first session", id="end-before-the-data"),
+        pytest.param(("--start", "2025-02-10"), "before the end of the training data", id="start-in-training"),
+        pytest.param(("--profile", "lazy"), "profiles: busy", id="profile"),
+        pytest.param(("--set", "sizing.max_wieght=1"), "max_weight", id="key-misspelt"),
+        pytest.param(("--set", "sizing"), "section.key=value", id="set-without-value"),
+        pytest.param(("--initial-cash", "-5"), "initial_cash_usd", id="cash-negative"),
+        pytest.param(("--initial-cash", "nan"), "initial_cash_usd", id="cash-nan"),
+        pytest.param(("--log-level", "loud"), "loud", id="log-level"),
+        pytest.param(("--interval", "7"), "7", id="interval"),
+        pytest.param(("--calendar", "MOON"), "MOON", id="calendar"),
+        pytest.param(("--data", "histrical:bars"), "historical", id="data-spec"),
+        pytest.param(("--data", "absent.parquet"), "absent.parquet", id="no-data-file"),
+        pytest.param(("--run-id", "ghost"), "ghost", id="no-run"),
+        pytest.param(("--max-cycles", "0"), "--max-cycles", id="max-cycles-zero"),
+        pytest.param(("--wat",), "--wat", id="unknown-flag"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    bench: Bench, tmp_path: Path, change: tuple[str, ...], said: str
+) -> None:
+    result = trade_on_paper(bench, tmp_path / "state", *change)
+    assert result.exit_code == ExitCode.USAGE, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "state" / "journal.jsonl").exists()
+
+
+def test_data_that_lack_a_symbol_of_the_run_are_refused(bench: Bench, tmp_path: Path) -> None:
+    result = trade_on_paper(bench, tmp_path / "state", data=bench.narrow)
+    assert result.exit_code == ExitCode.USAGE
+    assert "trained on S0000 too" in result.output
+
+
+def test_metrics_are_served_while_it_runs(bench: Bench) -> None:
+    result = trade_on_paper(bench, None, "--max-cycles", 1, "--metrics-port", 0)
+    assert result.exit_code == 0
+    assert "metrics on http://127.0.0.1:" in result.output
+
+
+def test_a_port_in_use_is_refused(bench: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = trade_on_paper(bench, None, "--metrics-port", taken.getsockname()[1])
+    assert result.exit_code == ExitCode.USAGE
+    assert "--metrics-port" in result.output
+
+
+def test_a_log_folder_holds_one_json_object_a_line(bench: Bench, tmp_path: Path) -> None:
+    result = trade_on_paper(bench, None, "--max-cycles", 5, "--log-dir", tmp_path / "logs", "--log-level", "info")
+    assert result.exit_code == 0
+    lines = (tmp_path / "logs" / "live_trading.jsonl").read_text().splitlines()
+    assert any(json.loads(line)["event"] == "engine_start" for line in lines)
+
+
+def test_recorded_data_play_at_a_multiple_of_real_time(bench: Bench, tmp_path: Path) -> None:
+    """Six bars of 15 minutes, 40 minutes a second, from the run's start and from where it stopped."""
+    state, day = tmp_path / "state", bench.test_dates[0]
+    for _ in range(2):
+        started = time.monotonic()
+        result = trade_on_paper(bench, state, "--speed", 2400, "--start", day, "--max-cycles", 3)
+        assert result.exit_code == 0, result.output
+        assert time.monotonic() - started < 12
+    decided = [cycle for cycle in journal(state, "commands", "CycleDecided") if not cycle["warmup"]]
+    assert len(decided) == 6
+
+
+def test_without_a_start_nobody_waits_for_the_time_of_training(bench: Bench) -> None:
+    """From the end of training to the first bar it is a night, which takes 0.6 s; from the first bar of all, 32 s."""
+    started = time.monotonic()
+    assert trade_on_paper(bench, None, "--speed", 100_000, "--max-cycles", 3).exit_code == 0
+    assert time.monotonic() - started < 15

@@ -1,0 +1,59 @@
+"""`python -m bin.train_models`."""
+
+from __future__ import annotations
+
+# covers: P26, P30, A14
+import json
+from pathlib import Path
+
+import pytest
+from cli_bench import RUN_ID, TRAINING, Bench, contents, run_verb
+
+from LIVE_TRADING.cli.exits import ExitCode
+
+
+def test_a_trained_run_holds_its_universe_and_its_horizons(bench: Bench) -> None:
+    manifest = json.loads((bench.runs / RUN_ID / "manifest.json").read_text())
+    assert len(manifest["symbols"]) == 12
+    assert set(manifest["horizons"]) == {"15m", "30m", "1d"}
+
+
+def test_training_prints_what_each_model_is_worth_out_of_sample(bench: Bench, tmp_path: Path) -> None:
+    result = run_verb(
+        "train_models", "--data", bench.bars, "--run-root", tmp_path / "run", "--until", bench.until, *TRAINING
+    )
+    assert result.exit_code == 0, result.output
+    for horizon in ("15m", "30m", "1d"):
+        assert horizon in result.stdout
+    assert "n effective" in result.stdout
+    made = (tmp_path / "run" / "manifest.json").read_bytes()
+    assert json.loads(made)["symbols"] == json.loads((bench.runs / RUN_ID / "manifest.json").read_bytes())["symbols"]
+
+
+def test_a_run_that_stands_is_replaced_only_when_told(bench: Bench, tmp_path: Path) -> None:
+    arguments = ("--data", bench.bars, "--run-root", tmp_path / "run", "--until", bench.until, *TRAINING)
+    assert run_verb("train_models", *arguments).exit_code == 0
+    before = contents(tmp_path / "run")
+    refused = run_verb("train_models", *arguments)
+    assert refused.exit_code == ExitCode.USAGE
+    assert "a run stands here already" in refused.output
+    assert contents(tmp_path / "run") == before
+    assert run_verb("train_models", *arguments, "--replace").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param((), "--run-id or --run-root", id="no-run-named"),
+        pytest.param(("--run-id", "new", "--until", "2025-02-31"), "--until 2025-02-31", id="until-no-date"),
+        pytest.param(("--run-id", "new", "--until", "2025-02-20", *TRAINING), "sessions", id="too-little-data"),
+        pytest.param(("--run-id", "new", "--set", "training.horizons=[7m]"), "7m", id="no-such-horizon"),
+        pytest.param(("--run-id", "new", "--set", "training.horizons=[5m]"), "5m", id="horizon-below-the-interval"),
+        pytest.param(("--run-id", "new", "--set", "training.families=[oracle]"), "oracle", id="no-such-family"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_leaves_no_run(bench: Bench, change: tuple[str, ...], said: str) -> None:
+    result = run_verb("train_models", "--data", bench.bars, *change)
+    assert result.exit_code == ExitCode.USAGE, result.output
+    assert said in result.output
+    assert not (bench.runs / "new").exists()
