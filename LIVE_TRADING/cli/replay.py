@@ -77,7 +77,8 @@ class _Explainer:
     def _wanted(self, result: CycleResult) -> bool:
         if self._at_ns is not None:
             return result.scheduled_time_ns == self._at_ns
-        return any(entry.symbol == self._symbol for entry in (*result.orders, *result.rejections))
+        acted = [order.symbol for order in result.orders] + [refused.symbol for refused in result.rejections]
+        return self._symbol in acted
 
     def nothing(self) -> str:
         """Return what to say where nothing was explained."""
