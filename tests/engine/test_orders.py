@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
 import pytest
 from core_desk import plan_of
@@ -89,7 +90,7 @@ def histories(draw: st.DrawFn) -> list[OrderEvent]:
     cuts = sorted(draw(st.sets(st.integers(1, QUANTITY - 1), max_size=4)))
     whole = draw(st.booleans())
     edges = [0, *cuts, QUANTITY] if whole else [0, *cuts]
-    pairs = list(zip(edges, edges[1:], strict=False))
+    pairs = list(pairwise(edges))
     prices = draw(st.lists(st.sampled_from(["99.5", "100", "101.25"]), min_size=len(pairs), max_size=len(pairs)))
     fills: list[OrderEvent] = [fill(n, b - a, p) for n, ((a, b), p) in enumerate(zip(pairs, prices, strict=True))]
     ends: list[OrderEvent] = [OrderCancelled(ORDER.client_order_id, 9), OrderExpired(ORDER.client_order_id, 9)]

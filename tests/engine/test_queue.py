@@ -1,0 +1,131 @@
+"""The event queue: by class, first in first out within one, nothing starves."""
+
+from __future__ import annotations
+
+# covers: B8, P8
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from LIVE_TRADING.common.events import (
+    PRIORITY,
+    ControlRequest,
+    CycleAborted,
+    Event,
+    OrderAck,
+    OrderFill,
+    OrderReject,
+    PredictionsReady,
+    Priority,
+    ScheduledTrigger,
+    SystemFault,
+)
+from LIVE_TRADING.common.types import BarBatch, Session
+from LIVE_TRADING.engine.queue import SERVED_BEFORE_A_LOWER_CLASS, EventQueue
+
+SESSION = Session(0, "2025-01-02", 0, 100)
+NAN = np.full(1, np.nan)
+
+
+def event_of(kind: Priority, number: int) -> Event:
+    made: dict[Priority, Event] = {
+        Priority.SYSTEM: SystemFault("any", "any", "warning", number),
+        Priority.FILL: OrderFill("o", f"{number}", "A", None, None, None, None, "USD", number),  # type: ignore[arg-type]
+        Priority.REJECT: OrderReject("o", "no", number),
+        Priority.ORDER: OrderAck("o", number),
+        Priority.PREDICTIONS: PredictionsReady(number, NAN, None, None),
+        Priority.BARS: BarBatch(number, 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN),
+        Priority.TRIGGER: ScheduledTrigger("cycle", number, SESSION, number),
+    }
+    return made[kind]
+
+
+def number_of(event: Event) -> int:
+    return next(
+        int(getattr(event, name))
+        for name in ("cycle_time_ns", "bar_end_ns", "scheduled_time_ns", "timestamp_ns")
+        if hasattr(event, name)
+    )
+
+
+def drained(queue: EventQueue) -> list[Event]:
+    return [queue.pop() for _ in range(len(queue))]
+
+
+def test_classes_are_served_in_their_order() -> None:
+    queue = EventQueue()
+    for kind in reversed(Priority):
+        queue.put(event_of(kind, 1))
+    assert [PRIORITY[type(event)] for event in drained(queue)] == list(Priority)
+
+
+def test_events_of_one_class_keep_their_order_whatever_their_type() -> None:
+    queue = EventQueue()
+    events = [OrderAck("o", 1), ControlRequest("halt", "why", 2), OrderAck("o", 3)]
+    for event in events:
+        queue.put(event)
+    assert drained(queue) == events
+    for late in (ScheduledTrigger("cycle", 1, SESSION, 1), CycleAborted(2, "timeout")):
+        queue.put(late)
+    assert [number_of(event) for event in drained(queue)] == [1, 2]
+
+
+def test_after_64_of_higher_classes_what_has_waited_longest_is_served() -> None:
+    queue = EventQueue()
+    queue.put(event_of(Priority.BARS, 1))
+    queue.put(event_of(Priority.TRIGGER, 2))
+    for number in range(200):
+        queue.put(event_of(Priority.FILL, number))
+    order = [PRIORITY[type(event)] for event in drained(queue)]
+    assert order.index(Priority.BARS) == SERVED_BEFORE_A_LOWER_CLASS
+    assert order.index(Priority.TRIGGER) == 2 * SERVED_BEFORE_A_LOWER_CLASS + 1
+
+
+def test_no_class_starves_while_two_above_it_never_rest() -> None:
+    queue = EventQueue()
+    queue.put(event_of(Priority.TRIGGER, 1))
+    for served in itertools.count():
+        queue.put(event_of(Priority.FILL, served))
+        queue.put(event_of(Priority.REJECT, served))
+        if PRIORITY[type(queue.pop())] is Priority.TRIGGER:
+            break
+    assert served == SERVED_BEFORE_A_LOWER_CLASS
+
+
+@given(st.lists(st.one_of(st.sampled_from(Priority), st.none()), max_size=400))
+def test_within_a_class_first_in_is_first_out_and_nothing_is_lost(script: list[Priority | None]) -> None:
+    """None serves one event; what is left is served at the end."""
+    queue, put, served = EventQueue(), 0, []
+    for step in script:
+        if step is not None:
+            queue.put(event_of(step, put))
+            put += 1
+        elif len(queue):
+            served.append(queue.pop())
+    served += drained(queue)
+    assert len(served) == put
+    for kind in Priority:
+        numbers = [number_of(event) for event in served if PRIORITY[type(event)] is kind]
+        assert numbers == sorted(numbers)
+
+
+@given(st.lists(st.sampled_from(Priority), min_size=1, max_size=300))
+def test_of_the_highest_class_no_more_than_one_lower_goes_before(kinds: list[Priority]) -> None:
+    queue = EventQueue()
+    for number, kind in enumerate(kinds):
+        queue.put(event_of(kind, number))
+    waiting = sorted(kinds)
+    exceptions = 0
+    while len(queue):
+        kind = PRIORITY[type(queue.pop())]
+        exceptions += kind is not waiting[0]
+        waiting.remove(kind)
+    assert exceptions <= len(kinds) // SERVED_BEFORE_A_LOWER_CLASS
+
+
+def test_an_empty_queue_says_so() -> None:
+    with pytest.raises(IndexError, match="empty"):
+        EventQueue().pop()
