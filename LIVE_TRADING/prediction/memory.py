@@ -21,8 +21,8 @@ from LIVE_TRADING.prediction.skill_state import SkillState, skill_from_arrays, s
 from LIVE_TRADING.prediction.standardizer import (
     StandardizerConfig,
     StandardizerState,
-    ZScoreStandardizer,
     check_interval,
+    make_standardizer,
 )
 
 
@@ -84,7 +84,7 @@ class ForecastModel:
         self._horizons = tuple(horizon.name for horizon in horizons)
         self._families = families
         self._shape = (len(horizons), len(families), n_symbols)
-        self._standardizer = ZScoreStandardizer(config.standardizer, *self._shape)
+        self._standardizer = make_standardizer(config.standardizer, *self._shape)
         self._skill = SkillTracker(
             config.skill,
             horizons,

@@ -1,4 +1,4 @@
-"""Raw forecasts to z-scores: relative to the universe, then to the symbol's own recent forecasts."""
+"""Raw forecasts to scores: relative to the universe, then to the symbol's own recent forecasts, or by rank alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exact_sums import scaled_sum
 from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.ranks import average_ranks
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import NS_PER_MINUTE
 
@@ -22,15 +23,21 @@ SD_FLOOR = 1e-12  # spread that rounding alone leaves in a constant forecast of 
 class StandardizerConfig(FrozenConfig):
     """Constants of the standardiser."""
 
-    standardize: Literal["zscore"] = Field("zscore", description="how a raw forecast becomes a score")
+    standardize: Literal["zscore", "rank"] = Field(
+        "zscore",
+        description="how a raw forecast becomes a score; zscore: against the symbol's own recent forecasts; rank: by "
+        "its place in the universe now",
+    )
     window_sessions: int = Field(10, ge=1, le=250, description="sessions before today in the window")
     min_samples: int = Field(100, ge=2, description="least forecasts in the window; fewer: no view")
     z_max: float = Field(3.0, gt=0, le=10, description="largest score")
-    min_symbols_to_demean: int = Field(10, ge=2, description="a smaller cross-section is not demeaned")
+    min_symbols_to_demean: int = Field(
+        10, ge=2, description="a smaller cross-section is not demeaned, nor ranked: no view"
+    )
 
 
 def check_interval(bars_per_session: int, interval_ns: int, config: StandardizerConfig | None = None) -> None:
-    """Refuse a bar interval at which the window can never hold enough forecasts.
+    """Refuse a bar interval at which the window can never hold enough forecasts; ranks need no window.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def check_interval(bars_per_session: int, interval_ns: int, config: Standardizer
     """
     config = config or StandardizerConfig()
     n_bars = config.window_sessions * bars_per_session
-    if n_bars < config.min_samples:
+    if config.standardize == "zscore" and n_bars < config.min_samples:
         raise ConfigurationError(
             f"bars of {interval_ns / NS_PER_MINUTE:g} minutes: {config.window_sessions} sessions hold {n_bars}, "
             f"a z-score needs {config.min_samples}; use bars of a smaller interval"
@@ -149,3 +156,40 @@ class ZScoreStandardizer:
         sd = np.where(sd <= SD_FLOOR * (1.0 + np.abs(mean)), np.inf, sd)
         enough = n >= self._config.min_samples
         return np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
+
+
+class RankStandardizer(ZScoreStandardizer):
+    """z = clip(Φ⁻¹((rank − ½)/n), ±3) over the n symbols of the cycle that have a forecast.
+
+    rank  from 1, least forecast first; ties share the mean of their ranks
+    Φ⁻¹   quantile function of the standard normal
+
+    Negated forecasts give exactly negated scores: (rank − ½)/n = ½ + d/2n with the integer d = 2·rank − n − 1, and the
+    quantile is taken at ½ − |d|/2n alone. Fewer than 10 forecasts give no view. There is no window, hence no warm-up;
+    the moments are kept all the same, so that the memory has one layout. These are van der Waerden's normal scores
+    (1952) with Hazen's plotting position.
+    """
+
+    def __init__(self, config: StandardizerConfig, n_horizons: int, n_families: int, n_symbols: int) -> None:
+        from scipy.special import ndtri
+
+        super().__init__(config, n_horizons, n_families, n_symbols)
+        self._ndtri = ndtri
+
+    def score(self, state: StandardizerState, relative: FloatArray) -> tuple[StandardizerState, FloatArray]:
+        """Return the memory with today's forecasts in it, and z (H, M, N) of `relative` forecasts."""
+        ranks = average_ranks(relative)
+        n = np.isfinite(ranks).sum(axis=-1, keepdims=True).astype(np.float64)
+        n[n < self._config.min_symbols_to_demean] = np.nan
+        distance = 2.0 * ranks - n - 1.0
+        z: FloatArray = np.copysign(self._ndtri((n - np.abs(distance)) / (2.0 * n)), distance)
+        z_max = self._config.z_max
+        return self._observe(state, relative), np.clip(z, -z_max, z_max, out=z)
+
+
+def make_standardizer(
+    config: StandardizerConfig, n_horizons: int, n_families: int, n_symbols: int
+) -> ZScoreStandardizer:
+    """Return the standardiser that the configuration names."""
+    kind = RankStandardizer if config.standardize == "rank" else ZScoreStandardizer
+    return kind(config, n_horizons, n_families, n_symbols)
