@@ -30,7 +30,8 @@ from LIVE_TRADING.engine.commands import Command, command_record
 
 FORMAT = 1
 FILE_NAME = "journal.jsonl"
-_HEAD = len(b'{"crc":"00000000","body":')
+_BEFORE_CRC, _BEFORE_BODY = b'{"crc":"', b'","body":'
+_HEAD = len(_BEFORE_CRC) + 8 + len(_BEFORE_BODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def from_line(line: bytes, where: str) -> JournalRecord:
         The line is torn, altered, or of a newer format; says where.
     """
     body = line[_HEAD:-2]
-    if not line.endswith(b"}\n") or line[: len(b'{"crc":"')] != b'{"crc":"':
+    framed = line.startswith(_BEFORE_CRC) and line[16:_HEAD] == _BEFORE_BODY and line.endswith(b"}\n")
+    if not framed:
         raise StateError(f"{where}: the record is torn")
     if line[8:16] != b"%08x" % zlib.crc32(body):
         raise StateError(f"{where}: the record was altered: its CRC does not match")
