@@ -188,12 +188,14 @@ class Announcer:
     def _cycle_bars(self, trigger: ScheduledTrigger, t_ns: int) -> None:
         end_ns = trigger.scheduled_time_ns
         bars = self._before.bars_of(end_ns)
+        if bars is not None and bars.close.sum() > 0:
+            return  # prices are positive, so NaN is what is missing
         missing = np.isnan(bars.close) if bars is not None else None
         if missing is None or missing.all():
             last_ns = int(self._core.state.quotes.bar_end_ns.max())
             n_missing = (end_ns - max(last_ns, trigger.session.open_ns)) // self._interval_ns
             emit.emit_data_gap(self._bus, t_ns, last_bar_end_ns=last_ns, bar_end_ns=end_ns, missing=n_missing)
-        elif missing.any():
+        else:
             emit.emit_missing_bars(self._bus, t_ns, bar_end_ns=end_ns, symbols=self._named(missing))
 
     def _named(self, marked: BoolArray) -> tuple[str, ...]:

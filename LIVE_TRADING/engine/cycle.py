@@ -19,6 +19,7 @@ from LIVE_TRADING.common.types import (
     CodeArray,
     FloatArray,
     GateResult,
+    IntArray,
     Order,
     Record,
     Rejection,
@@ -39,11 +40,15 @@ _PASSES: tuple[tuple[Reason, ...], ...] = (
     (Reason.SIZED, Reason.CAPPED, Reason.DRIFT_CUT),
     (),
 )
-_LETS_THROUGH = np.zeros((len(STAGES), max(Reason) + 1), dtype=np.bool_)
+_OK, _N_CODES = int(Reason.OK), max(Reason) + 1
+_N_KEYS = np.int16(len(STAGES) * _N_CODES)
+_FIRST_KEY = (np.arange(len(STAGES), dtype=np.int16) * np.int16(_N_CODES))[:, None]
+_LETS_THROUGH = np.zeros(_N_KEYS, dtype=np.bool_)
 for _row, _codes in enumerate(_PASSES):
-    _LETS_THROUGH[_row, list(_codes)] = True
-_OK = int(Reason.OK)
-_ROWS = np.arange(len(STAGES))[:, None]
+    _LETS_THROUGH[[_row * _N_CODES + code for code in _codes]] = True
+_TEXT = [REASON_TEXT[Reason(code)] if code in REASON_TEXT else "" for code in range(_N_CODES)]
+
+ReasonCounts = dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +118,33 @@ class DecisionTrace:
     def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
         """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
         reasons = self.reasons
-        passed = _LETS_THROUGH[_ROWS, reasons]
-        passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != _OK)
-        stage = np.argmin(passed, axis=0).astype(np.int16)
+        stage = self._settled_at(reasons + _FIRST_KEY).astype(np.int16)
         return stage, reasons[stage, np.arange(reasons.shape[1])]
+
+    def reason_counts(self) -> tuple[dict[str, ReasonCounts], dict[str, ReasonCounts]]:
+        """Return by stage how often it gave each reason, and how often it settled a symbol for each reason.
+
+        The second counts every symbol once, as `deciding_stage` says, and names stages only that settled one.
+        """
+        keys = self.reasons + _FIRST_KEY
+        settled = keys[self._settled_at(keys), np.arange(keys.shape[1])]
+        counted = np.bincount(np.concatenate((keys.ravel(), settled + _N_KEYS)))
+        found = counted.nonzero()[0]
+        tables: list[ReasonCounts] = [{} for _ in range(2 * len(STAGES))]
+        for key, count in zip(found.tolist(), counted[found].tolist(), strict=True):
+            tables[key // _N_CODES][_TEXT[key % _N_CODES]] = count
+        given, settling = tables[: len(STAGES)], tables[len(STAGES) :]
+        return dict(zip(STAGES, given, strict=True)), {
+            stage: counts for stage, counts in zip(STAGES, settling, strict=True) if counts
+        }
+
+    def _settled_at(self, keys: CodeArray) -> IntArray:
+        """Return the first stage that did not let a symbol through, from `stage · codes + code` (S, N)."""
+        passed = _LETS_THROUGH.take(keys)
+        if self.risk_reason.any():  # an exit passes arbitration, if anything came of it
+            passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != _OK)
+        stage: IntArray = passed.argmin(axis=0)
+        return stage
 
 
 @dataclass(frozen=True, slots=True)

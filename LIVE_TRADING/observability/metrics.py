@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.units import NS_PER_S
@@ -14,6 +16,28 @@ from LIVE_TRADING.observability.events import EventType, Notice
 
 TRADING_STATES = ("active", "reduce_only", "halted")
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Tally(Collector):
+    """A counter that costs a dictionary entry to raise: a cycle raises dozens, a scrape reads them every few seconds.
+
+    One thread raises, the engine's; any thread may read.
+    """
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._counts: dict[tuple[str, ...], float] = {}
+
+    def add(self, amount: float, *labels: str) -> None:
+        """Raise the count of these labels."""
+        self._counts[labels] = self._counts.get(labels, 0.0) + amount
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield what a scrape shows."""
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, count in sorted(self._counts.copy().items()):
+            family.add_metric(labels, count)
+        yield family
 
 
 class MetricsCollector:
@@ -25,10 +49,10 @@ class MetricsCollector:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._children: dict[tuple[Counter, str, str], Counter] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
-        notices = self._counter("notices", "notices by type", "type")
-        self._notices = {kind: notices.labels(kind.value) for kind in EventType}
+        self._notices = self._counter("notices", "notices by type", "type")
+        for kind in EventType:
+            self._notices.add(0, kind.value)
         self._make_order_metrics()
         self._make_cycle_metrics()
         self._make_account_metrics()
@@ -54,7 +78,7 @@ class MetricsCollector:
 
     def __call__(self, notice: Notice) -> None:
         """Take a notice."""
-        self._notices[notice.type].inc()
+        self._notices.add(1, notice.type.value)
         handler = self._handlers.get(notice.type)
         if handler is not None:
             handler(notice)
@@ -145,54 +169,53 @@ class MetricsCollector:
         self._cycle.observe(notice.fields["duration_s"])
         self._cycle_time.set(notice.fields["cycle_time_ns"] / NS_PER_S)
         for stage, reasons in notice.fields["decisions"].items():
-            self._count(self._settled, stage, reasons)
+            _add_all(self._settled, stage, reasons)
 
     def _on_decision(self, notice: Notice) -> None:
-        self._decisions.labels(notice.fields["action"], notice.fields["side"]).inc()
+        self._decisions.add(1, notice.fields["action"], notice.fields["side"])
 
     def _on_gate(self, notice: Notice) -> None:
-        self._count(self._blocked, notice.fields["gate"], notice.fields["reasons"])
+        _add_all(self._blocked, notice.fields["gate"], notice.fields["reasons"])
 
     def _on_fill(self, notice: Notice) -> None:
         fields = notice.fields
-        self._fills.labels(fields["leg"], fields["side"]).inc()
+        self._fills.add(1, fields["leg"], fields["side"])
         # a fee may be negative, a rebate; a counter cannot fall
-        self._fees.labels(fields["currency"]).inc(max(0.0, float(fields["fee"])))
-        self._notional.labels(fields["currency"]).inc(float(fields["price"] * fields["quantity"]))
+        self._fees.add(max(0.0, float(fields["fee"])), fields["currency"])
+        self._notional.add(float(fields["price"] * fields["quantity"]), fields["currency"])
 
     def _on_rejection(self, notice: Notice) -> None:
-        self._rejections.labels(notice.fields["source"], notice.fields["rule_id"]).inc()
+        self._rejections.add(1, notice.fields["source"], notice.fields["rule_id"])
 
     def _on_stage(self, notice: Notice) -> None:
         stage = notice.fields["stage"]
-        self._count(self._symbols, stage, notice.fields["reasons"])
+        _add_all(self._symbols, stage, notice.fields["reasons"])
         if notice.fields["duration_s"] is not None:
             self._stage.labels(stage).observe(notice.fields["duration_s"])
 
     def _on_trade(self, notice: Notice) -> None:
         net_pnl = notice.fields["net_pnl"]
         result = "win" if net_pnl > 0 else "loss" if net_pnl < 0 else "flat"
-        self._trades.labels(notice.fields["side"], result).inc()
+        self._trades.add(1, notice.fields["side"], result)
         self._trade_pnl.inc(float(net_pnl))
 
     def _set_trading_state(self, state: str) -> None:
         for name in TRADING_STATES:
             self._state.labels(name).set(1 if name == state else 0)
 
-    def _count(self, counter: Counter, first: str, reasons: Mapping[str, int]) -> None:
-        """Count reasons under a first label. The children are kept: a cycle asks for a dozen, and always the same."""
-        for reason, count in reasons.items():
-            key = (counter, first, reason)
-            child = self._children.get(key)
-            if child is None:
-                child = self._children[key] = counter.labels(first, reason)
-            child.inc(count)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"live_trading_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Tally:
+        tally = Tally(f"live_trading_{name}", text, labels)
+        self.registry.register(tally)
+        return tally
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"live_trading_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(f"live_trading_{name}", text, labels, registry=self.registry, buckets=_SECONDS)
+
+
+def _add_all(tally: Tally, first: str, reasons: Mapping[str, int]) -> None:
+    """Count reasons under a first label."""
+    for reason, count in reasons.items():
+        tally.add(count, first, reason)

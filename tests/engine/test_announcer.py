@@ -437,8 +437,7 @@ def test_an_announcer_is_an_observer(told: Told) -> None:
     assert stale.fields == {"cycle_time_ns": start_ns(), "age_s": 1.0}
 
 
-def test_every_reason_has_words_and_fits_the_table() -> None:
-    assert max(Reason) < 128
+def test_every_reason_has_words() -> None:
     assert [reason_text(int(reason)) for reason in Reason] == [REASON_TEXT[reason] for reason in Reason]
 
 
