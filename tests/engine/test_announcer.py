@@ -5,7 +5,7 @@ from __future__ import annotations
 # covers: P19
 import base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from LIVE_TRADING.common.events import OrderFill, PredictionsReady, Stamped
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.announcer import Announcer
+from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.cycle import STAGES
 from LIVE_TRADING.engine.cycle_notices import reason_text
 from LIVE_TRADING.engine.journal import JournalRecord, read_journal
@@ -26,6 +27,7 @@ from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability import EventType, Notice, NoticeBus, Severity
 from LIVE_TRADING.observability.metrics import MetricsCollector
 from tests.support import scripted_sessions as sessions
+from tests.support.runs import run_backtest
 from tests.support.scripted_sessions import LOW_COST_CONFIG, bar_end, listened, panel, start_ns
 from tests.support.told import Ear, MoodyBroker, run_told
 
@@ -185,6 +187,25 @@ def test_stages_are_counted_as_they_are_on_file(told: Told) -> None:
         for stage, reasons in settled.items():
             everywhere = per_cycle[notice.fields["cycle_time_ns"]][stage]
             assert all(count <= everywhere[reason] for reason, count in reasons.items())
+
+
+def test_reasons_counted_at_once_are_those_of_each_symbol() -> None:
+    traces = []
+
+    def remember(stamped: Stamped, commands: Sequence[Command]) -> None:
+        traces.extend(c.result.trace for c in commands if isinstance(c, CycleDecided) and c.result.trace is not None)
+
+    run_backtest(panel(), LOW_COST_CONFIG, start_ns=start_ns(), observers=[remember])
+    assert len(traces) == 52
+    for trace in traces:
+        given, settled = trace.reason_counts()
+        assert list(given) == list(STAGES)
+        for stage, codes in zip(STAGES, trace.reasons.tolist(), strict=True):
+            assert given[stage] == Counter(reason_text(code) for code in codes)
+        stage, code = trace.deciding_stage()
+        expected = Counter((STAGES[s], reason_text(c)) for s, c in zip(stage.tolist(), code.tolist(), strict=True))
+        assert {(s, r): n for s, counts in settled.items() for r, n in counts.items()} == expected
+    assert {stage for trace in traces for stage in trace.reason_counts()[1]} >= {"arbitration", "sizing", "risk"}
 
 
 def test_cycles_are_told_in_their_order(told: Told) -> None:
