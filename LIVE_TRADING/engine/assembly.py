@@ -122,7 +122,7 @@ def assemble(run: RunStarted) -> Assembly:
             CostModel(config.arbitration.cost, session_minutes),
             HorizonArbiter(config.arbitration, horizons),
             BarrierGate(config.gating.barrier),
-            SpreadGate(config.gating.spread),
+            SpreadGate(config.gating.spread, run.interval_ns / NS_PER_S),
             PositionSizer(config.sizing),
             config.arbitration.reserve_bps,
         ),

@@ -31,7 +31,7 @@ def explain(result: CycleResult, symbol: str, config: EngineConfig) -> list[str]
         _arbitration(trace, column, config),
         f"size factor {trace.barrier.factor[column]:.2f}",
         f"spread {trace.spread.spread_bps[column]:.2f} bps (at most {config.gating.spread.max_spread_bps:g}), quote "
-        f"{trace.spread.quote_age_s[column]:.0f} s old (at most {config.gating.spread.max_quote_age_s:g})",
+        f"{trace.spread.quote_age_s[column]:.0f} s old (at most {_quote_age_limit(config)})",
         _sizing(trace, column, config),
         _risk(result, symbol),
     )
@@ -39,6 +39,11 @@ def explain(result: CycleResult, symbol: str, config: EngineConfig) -> list[str]
     settled, code = trace.deciding_stage()
     lines.append(f"settled by {STAGES[settled[column]]}: {REASON_TEXT[Reason(int(code[column]))]}")
     return lines
+
+
+def _quote_age_limit(config: EngineConfig) -> str:
+    limit_s = config.gating.spread.max_quote_age_s
+    return "one bar" if limit_s is None else f"{limit_s:g}"
 
 
 def _prediction(trace: DecisionTrace, column: int) -> str:

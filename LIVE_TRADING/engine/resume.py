@@ -116,7 +116,16 @@ def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -
     """Refuse to go on with a run under another configuration, universe or models."""
     different = [
         f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
-        for name in ("run_id", "config_hash", "symbols", "interval_ns", "model_hashes", "data_hash", "calendar")
+        for name in (
+            "run_id",
+            "config_hash",
+            "symbols",
+            "instruments",
+            "interval_ns",
+            "model_hashes",
+            "data_hash",
+            "calendar",
+        )
         if getattr(recorded, name) != getattr(planned, name)
     ]
     if different:

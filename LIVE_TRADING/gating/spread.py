@@ -21,8 +21,8 @@ class SpreadGateConfig(FrozenConfig):
 
     enabled: bool = Field(True, description="false: every quote passes")
     max_spread_bps: float = Field(12.0, gt=0.0, le=10_000.0, description="widest spread, bps of mid, inclusive")
-    max_quote_age_s: float = Field(
-        300.0, gt=0.0, le=86_400.0, description="oldest quote, seconds, inclusive; one bar interval without live quotes"
+    max_quote_age_s: float | None = Field(
+        None, gt=0.0, le=86_400.0, description="oldest quote, seconds, inclusive; none: one bar interval"
     )
 
 
@@ -34,8 +34,10 @@ class SpreadGate:
     missing, crossed, stale, too wide.
     """
 
-    def __init__(self, config: SpreadGateConfig) -> None:
+    def __init__(self, config: SpreadGateConfig, interval_s: float) -> None:
+        """`interval_s` is the bar interval: how old the quotes of a feed that brings them with its bars may be."""
         self._config = config
+        self._max_age_s = interval_s if config.max_quote_age_s is None else config.max_quote_age_s
 
     def judge(self, bid: FloatArray, ask: FloatArray, quote_age_s: FloatArray) -> SpreadGateResult:
         """Return the verdict (N,) on quotes of the given age; `allowed` binds entries and increases only."""
@@ -47,7 +49,7 @@ class SpreadGate:
             return SpreadGateResult(spread_bps, quote_age_s, np.ones(bid.size, dtype=np.bool_), off)
         reason = np.full(bid.size, _OK, dtype=np.int16)
         reason[spread_bps > self._config.max_spread_bps] = _TOO_WIDE
-        reason[~(quote_age_s <= self._config.max_quote_age_s)] = _STALE
+        reason[~(quote_age_s <= self._max_age_s)] = _STALE
         reason[spread_bps < 0.0] = _CROSSED
         reason[~quoted] = _MISSING
         return SpreadGateResult(spread_bps, quote_age_s, reason == _OK, reason)

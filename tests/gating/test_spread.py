@@ -16,7 +16,9 @@ NAN = np.nan
 
 
 def judge(bid, ask, age_s=1.0, **settings_given):
-    got = SpreadGate(SpreadGateConfig(**settings_given)).judge(np.array([bid]), np.array([ask]), np.array([age_s]))
+    got = SpreadGate(SpreadGateConfig(**settings_given), 300.0).judge(
+        np.array([bid]), np.array([ask]), np.array([age_s])
+    )
     return Reason(got.reason[0]), bool(got.allowed[0]), float(got.spread_bps[0])
 
 
@@ -67,7 +69,7 @@ def test_limits_are_settings():
 
 def test_the_result_carries_what_was_judged():
     age_s = np.array([3.0])
-    got = SpreadGate(SpreadGateConfig()).judge(np.array([99.0]), np.array([101.0]), age_s)
+    got = SpreadGate(SpreadGateConfig(), 300.0).judge(np.array([99.0]), np.array([101.0]), age_s)
     assert got.quote_age_s.tolist() == [3.0]
     assert got.spread_bps.tolist() == [200.0]
 
@@ -86,7 +88,7 @@ def test_order_and_price_level_do_not_matter(seed, order, scale):
     half = mid * rng.uniform(-2e-4, 10e-4, 8)
     bid, ask, age_s = mid - half, mid + half, rng.uniform(0.0, 400.0, 8)
     bid[rng.random(8) < 0.1] = NAN
-    gate, order = SpreadGate(SpreadGateConfig()), list(order)
+    gate, order = SpreadGate(SpreadGateConfig(), 300.0), list(order)
     base = gate.judge(bid, ask, age_s)
     assert gate.judge(bid[order], ask[order], age_s[order]).reason.tolist() == base.reason[order].tolist()
     assert gate.judge(scale * bid, scale * ask, age_s).spread_bps.tobytes() == base.spread_bps.tobytes()
