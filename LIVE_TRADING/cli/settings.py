@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
+
 from LIVE_TRADING.alerting.config import AlertingConfig
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.common.config import Loaded, load_tree, lookup
@@ -35,9 +37,10 @@ DEFAULT_CONFIG = Settings()
 
 
 def load_settings(profile: str | None = None, overrides: Sequence[str] = ()) -> Loaded[Settings]:
-    """Read CONFIG/, the profile on top, then the environment, then `section.key=value` overrides.
+    """Read CONFIG/, the profile on top, then .env and the environment, then `section.key=value` overrides.
 
-    The folder is $LIVE_TRADING_CONFIG, else CONFIG/ of this checkout.
+    The folder is $LIVE_TRADING_CONFIG, else CONFIG/ of this checkout. `.env` is read from the working folder; what the
+    environment sets wins over it.
 
     Raises
     ------
@@ -53,7 +56,8 @@ def load_settings(profile: str | None = None, overrides: Sequence[str] = ()) -> 
             raise ConfigurationError(f"--profile {profile}: there is no {path}; profiles: {known}")
         files.append(path)
     pairs = dict(_pair(text) for text in overrides)
-    return load_tree(Settings, files, os.environ, pairs)
+    given = {name: value for name, value in sorted(dotenv_values(".env").items()) if value is not None}
+    return load_tree(Settings, files, {**given, **os.environ}, pairs)
 
 
 def engine_config(settings: Settings) -> EngineConfig:
