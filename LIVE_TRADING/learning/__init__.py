@@ -2,6 +2,7 @@
 
 from LIVE_TRADING.learning.bandit import BanditState, Exp3IXBandit
 from LIVE_TRADING.learning.config import LearningConfig
+from LIVE_TRADING.learning.hedge import Hedge, HedgeLearner, HorizonOutcomes
 from LIVE_TRADING.learning.optimizer import EnsembleWeightOptimizer
 from LIVE_TRADING.learning.persistence import BanditPersistence
 from LIVE_TRADING.learning.rewards import PendingReward, RewardTracker, RoundTrip, reward
@@ -11,6 +12,9 @@ __all__ = [
     "BanditState",
     "EnsembleWeightOptimizer",
     "Exp3IXBandit",
+    "Hedge",
+    "HedgeLearner",
+    "HorizonOutcomes",
     "LearningConfig",
     "PendingReward",
     "RewardTracker",

@@ -26,7 +26,47 @@ class BanditState:
         object.__setattr__(self, "cumulative_loss", loss)
 
 
-class Exp3IXBandit:
+class ExponentialWeights:
+    """p_t ∝ exp(−η_t L_{t−1}) over K arms, L the cumulative loss: what the learners of this package share."""
+
+    def __init__(self, config: LearningConfig, n_arms: int) -> None:
+        if n_arms < 1:
+            raise ValueError(f"a bandit needs an arm, not {n_arms}")
+        self._fixed_eta = config.eta
+        self.n_arms = n_arms
+
+    def initial(self) -> BanditState:
+        """Return the state before the first round: every arm equally likely."""
+        return BanditState(np.zeros(self.n_arms), 0)
+
+    def eta(self, state: BanditState) -> float:
+        """Return the learning rate of the round that follows `state` (0 for a single arm, which needs none)."""
+        return self._anytime_eta(state.rounds + 1) if self._fixed_eta is None else self._fixed_eta
+
+    def log_weights(self, state: BanditState) -> FloatArray:
+        """Return ln p, shape (K,)."""
+        self._check(state)
+        logits: FloatArray = -self.eta(state) * state.cumulative_loss
+        logits -= logits.max()
+        logits -= math.log(float(np.exp(logits).sum()))
+        return logits
+
+    def probabilities(self, state: BanditState) -> FloatArray:
+        """Return p, shape (K,), non-negative, summing to 1."""
+        weights: FloatArray = np.exp(self.log_weights(state))
+        weights /= weights.sum()
+        return weights
+
+    def _anytime_eta(self, t: int) -> float:
+        """Return the learning rate of round t = 1, 2, ... where none is fixed."""
+        raise ValueError("a learner without an anytime rate needs a fixed one")
+
+    def _check(self, state: BanditState) -> None:
+        if state.cumulative_loss.shape != (self.n_arms,):
+            raise ValueError(f"a state of {state.cumulative_loss.size} arms given to a bandit of {self.n_arms}")
+
+
+class Exp3IXBandit(ExponentialWeights):
     """p_t ∝ exp(−η_t L̂_{t−1});   L̂_t = L̂_{t−1} + ℓ̂_t.
 
     For the arm played          ℓ̂ = (1 − r) / (π + γ_t),   γ_t = η_t / 2   (implicit exploration, no uniform mixing)
@@ -46,35 +86,8 @@ class Exp3IXBandit:
     Y. Freund, R. Schapire, Y. Singer, M. Warmuth, "Using and combining predictors that specialize", STOC 1997.
     """
 
-    def __init__(self, config: LearningConfig, n_arms: int) -> None:
-        if n_arms < 1:
-            raise ValueError(f"a bandit needs an arm, not {n_arms}")
-        self._fixed_eta = config.eta
-        self.n_arms = n_arms
-
-    def initial(self) -> BanditState:
-        """Return the state before the first round: every arm equally likely."""
-        return BanditState(np.zeros(self.n_arms), 0)
-
-    def eta(self, state: BanditState) -> float:
-        """Return the learning rate of the round that follows `state` (0 for a single arm, which needs none)."""
-        if self._fixed_eta is not None:
-            return self._fixed_eta
-        return math.sqrt(math.log(self.n_arms) / (self.n_arms * (state.rounds + 1)))
-
-    def log_weights(self, state: BanditState) -> FloatArray:
-        """Return ln p, shape (K,)."""
-        self._check(state)
-        logits: FloatArray = -self.eta(state) * state.cumulative_loss
-        logits -= logits.max()
-        logits -= math.log(float(np.exp(logits).sum()))
-        return logits
-
-    def probabilities(self, state: BanditState) -> FloatArray:
-        """Return p, shape (K,), non-negative, summing to 1."""
-        weights: FloatArray = np.exp(self.log_weights(state))
-        weights /= weights.sum()
-        return weights
+    def _anytime_eta(self, t: int) -> float:
+        return math.sqrt(math.log(self.n_arms) / (self.n_arms * t))
 
     def update(
         self, state: BanditState, arm: int, reward: float, probability: float, qualifies: BoolArray
@@ -121,7 +134,3 @@ class Exp3IXBandit:
         log_mass = top + math.log(float(np.exp(log_p[awake] - top).sum()))
         share = math.exp(log_p[arm] - log_mass)
         return -math.log1p(share * math.expm1(-eta * estimate)) / eta
-
-    def _check(self, state: BanditState) -> None:
-        if state.cumulative_loss.shape != (self.n_arms,):
-            raise ValueError(f"a state of {state.cumulative_loss.size} arms given to a bandit of {self.n_arms}")

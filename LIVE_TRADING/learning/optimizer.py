@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
-from LIVE_TRADING.learning.bandit import BanditState, Exp3IXBandit
+from LIVE_TRADING.learning.bandit import BanditState, ExponentialWeights
 from LIVE_TRADING.learning.config import LearningConfig
 from LIVE_TRADING.learning.draws import draw_uniforms
 
@@ -21,7 +21,7 @@ class EnsembleWeightOptimizer:
     symbols and their order change nothing. With `mode: off` the best score is taken, the lowest row among equals.
     """
 
-    def __init__(self, config: LearningConfig, bandit: Exp3IXBandit, state: BanditState, seed: int) -> None:
+    def __init__(self, config: LearningConfig, bandit: ExponentialWeights, state: BanditState, seed: int) -> None:
         self._off = config.mode == "off"
         self._tau_bps = config.tau_bps
         self._log_p = bandit.log_weights(state)
