@@ -97,7 +97,8 @@ def feed_journal(
     Raises
     ------
     StateError
-        A record is missing, out of place, or of a kind that this version does not know.
+        A record is missing, out of place, or of a kind that this version does not know; or the file ends before
+        `after_seq`.
     """
     events = commands_seen = last_seq = last_ns = 0
     unfinished: Unfinished | None = None
@@ -120,6 +121,8 @@ def feed_journal(
             return FeedResult(last_seq, last_ns, events, commands_seen, difference)
         if listener is not None:
             listener(stamped, commands)
+    if last_seq < after_seq:
+        raise StateError(f"journal: ends with event {last_seq}, the checkpoint follows event {after_seq}: it was cut")
     return FeedResult(last_seq, last_ns, events, commands_seen, None, unfinished)
 
 
