@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import Field
 
+from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.families.interface import TrainedModel
+from LIVE_TRADING.models.compiled_forest import CompiledForest, same_bits
+from LIVE_TRADING.models.families.interface import ForestModel, TrainedModel
+
+_LOG = logging.getLogger("live_trading.models")
+_FIRST_ROWS = 512
+
+
+class InferenceConfig(FrozenConfig):
+    """How models are asked. Nothing here changes a forecast."""
+
+    compiled_forest: bool = Field(
+        default=True, description="compile tree models, verified bit-equal to their library; off: the library predicts"
+    )
 
 
 class InferenceEngine:
@@ -15,11 +30,22 @@ class InferenceEngine:
 
     `models[h][m]` is that of horizon h and family m. A symbol without a bar (its features all NaN) has no forecast.
     Families give bit-equal numbers in any batch, hence so do `predict` and `predict_block`.
+
+    Models that are compiled are walked together. On the first rows that come, the first real ones, their libraries are
+    asked too: a compiled model that differs is told in the log and never asked again.
     """
 
     def __init__(self, models: Sequence[Sequence[TrainedModel]]) -> None:
         self._models = [list(row) for row in models]
         self._shape = (len(self._models), len(self._models[0]) if self._models else 0)
+        self._compiled: list[tuple[int, int, ForestModel]] = [
+            (h, m, model)
+            for h, row in enumerate(self._models)
+            for m, model in enumerate(row)
+            if isinstance(model, ForestModel) and model.forest is not None
+        ]
+        self._joined = _joined([model for _, _, model in self._compiled])
+        self._verified = False
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast."""
@@ -44,8 +70,35 @@ class InferenceEngine:
 
     def _ask(self, rows: FloatArray) -> FloatArray:
         """Return the answers (H, M, R) of all models."""
+        if self._joined is not None and not self._verified:
+            self._verify(self._joined.predict(rows[:_FIRST_ROWS]), rows[:_FIRST_ROWS])
         raw = np.empty((*self._shape, len(rows)))
+        done = set()
+        if self._joined is not None:
+            for (h, m, _), values in zip(self._compiled, self._joined.predict(rows), strict=True):
+                raw[h, m] = values
+                done.add((h, m))
         for h, family_models in enumerate(self._models):
             for m, model in enumerate(family_models):
-                raw[h, m] = model.predict(rows)
+                if (h, m) not in done:
+                    raw[h, m] = model.predict(rows)
         return raw
+
+    def _verify(self, values: FloatArray, rows: FloatArray) -> None:
+        """Leave the compiled models out whose values (C, R) are not those of their libraries on rows (R, F)."""
+        equal = []
+        for place, row_values in zip(self._compiled, values, strict=True):
+            h, m, model = place
+            if same_bits(row_values, model.predict_by_library(rows)):
+                equal.append(place)
+            else:
+                _LOG.error("model %d of horizon %d is predicted with by its library: compiled, it differs", m, h)
+                model.forest = None
+        if len(equal) < len(self._compiled):
+            self._compiled, self._joined = equal, _joined([model for _, _, model in equal])
+        self._verified = True
+
+
+def _joined(models: Sequence[ForestModel]) -> CompiledForest | None:
+    forests = [model.forest for model in models if model.forest is not None]
+    return CompiledForest.joined(forests) if forests else None

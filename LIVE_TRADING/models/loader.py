@@ -27,7 +27,7 @@ from LIVE_TRADING.models.artifacts import (
     sha256,
     target_name,
 )
-from LIVE_TRADING.models.families.interface import TrainedModel, family_names, get_family
+from LIVE_TRADING.models.families.interface import CompilableModel, TrainedModel, family_names, get_family
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
 _RETRAIN = "restore the run from a copy or train it again"
@@ -49,6 +49,8 @@ class ModelLoader:
         that was trained with others is refused.
     threads
         Prediction threads of the models. One is the safer default on a shared machine; the numbers do not depend on it.
+    compiled
+        Compile the models that can be (`InferenceConfig.compiled_forest`); the numbers do not depend on it either.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ModelLoader:
         symbols: Sequence[str] | None = None,
         memory_config: Mapping[str, Any] | None = None,
         threads: int = 1,
+        compiled: bool = False,
     ) -> None:
         self._run_root = run_root
         self._interval_ns = interval_ns
@@ -67,6 +70,7 @@ class ModelLoader:
         self._symbols = None if symbols is None else tuple(symbols)
         self._memory_config = None if memory_config is None else dict(memory_config)
         self._threads = threads
+        self._compiled = compiled
         self._manifest: Manifest | None = None
         self._models: dict[tuple[str, str], TrainedModel] = {}
 
@@ -198,6 +202,8 @@ class ModelLoader:
             raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {_RETRAIN}") from error
         if model.n_features != len(meta.features):
             raise _mismatch(folder, "number of features", len(meta.features), model.n_features, _RETRAIN)
+        if self._compiled and isinstance(model, CompilableModel):
+            model.compile_forest()
         return model
 
     def _folder(self, target: str, family: str) -> Path:

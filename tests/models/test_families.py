@@ -11,7 +11,14 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
-from LIVE_TRADING.models.families.interface import ModelFamily, TrainedModel, family_names, get_family
+from LIVE_TRADING.models.families.interface import (
+    CompilableModel,
+    ForestModel,
+    ModelFamily,
+    TrainedModel,
+    family_names,
+    get_family,
+)
 
 N_FEATURES = 12
 BATCHES = (1, 2, 7, 81, 500)
@@ -66,12 +73,19 @@ def test_it_learns(model: TrainedModel, target: np.ndarray):
     assert np.corrcoef(forecast, target)[0, 1] > 0.3
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch", BATCHES)
-def test_a_row_gets_the_same_bits_in_any_batch(family: ModelFamily, model: TrainedModel, batch: int, threads: int):
+def test_a_row_gets_the_same_bits_in_any_batch(
+    family: ModelFamily, model: TrainedModel, batch: int, threads: int, compiled: bool, tmp_path_factory, monkeypatch
+):
     rows = rows_with_gaps(500, seed=5)
     rows[17] = np.nan
     loaded = family.load(model.files(), threads=threads)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "compiled"))
+    if compiled and isinstance(loaded, CompilableModel):
+        loaded.compile_forest()
+        assert not isinstance(loaded, ForestModel) or loaded.forest is not None
     got = np.concatenate([loaded.predict(rows[start : start + batch]) for start in range(0, 500, batch)])
     assert got.tobytes() == model.predict(rows).tobytes()
 

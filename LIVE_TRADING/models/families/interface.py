@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.compiled_forest import CompiledForest
 
 _PACKAGE = "LIVE_TRADING.models.families"
 _NOT_A_FAMILY = ("interface",)
@@ -35,6 +36,26 @@ class TrainedModel(Protocol):
 
     def files(self) -> dict[str, bytes]:
         """Return the model as files, by plain file name; equal models give equal bytes."""
+        ...
+
+
+@runtime_checkable
+class CompilableModel(TrainedModel, Protocol):
+    """A fitted model whose `predict` can be made faster, with the same bits."""
+
+    def compile_forest(self) -> None:
+        """Make it faster where that is verified to change nothing; where not, the log says why."""
+        ...
+
+
+@runtime_checkable
+class ForestModel(CompilableModel, Protocol):
+    """A fitted model that is one forest of trees; `forest` is its compiled form, or None: its library predicts."""
+
+    forest: CompiledForest | None
+
+    def predict_by_library(self, features: FloatArray) -> FloatArray:
+        """Return what `predict` returns, without the compiled form."""
         ...
 
 
