@@ -21,8 +21,13 @@ INSTALL = REPO / "CONFIG" / "systemd" / "install.sh"
 
 def run(*command: str, cwd: Path = REPO, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=cwd, env={**_outside_make(), **env}, capture_output=True, text=True, check=False, timeout=120
     )
+
+
+def _outside_make() -> dict[str, str]:
+    """The environment without what a `make` that runs these tests hands to its children."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
 
 
 def normal(name: str) -> str:

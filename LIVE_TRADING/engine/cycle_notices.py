@@ -63,10 +63,10 @@ class CycleNotices:
         if t_ns - cycle_ns > self._max_age_ns:
             emit.emit_stale_predictions(bus, t_ns, cycle_time_ns=cycle_ns, age_s=(t_ns - cycle_ns) / NS_PER_S)
         given, self._settled = trace.reason_counts()
-        for stage, reasons in given.items():
+        for stage, reasons in given.items():  # order: that of the stages
             emit.emit_stage_completed(bus, t_ns, cycle_time_ns=cycle_ns, stage=stage, reasons=reasons)
-        for gate, stage in _GATES.items():
-            held = {reason: count for reason, count in given[stage].items() if reason not in _PASSED_GATE}
+        for gate, stage in _GATES.items():  # order: as written above
+            held = {reason: count for reason, count in sorted(given[stage].items()) if reason not in _PASSED_GATE}
             if held:
                 emit.emit_gate_blocked(bus, t_ns, cycle_time_ns=cycle_ns, gate=gate, reasons=held)
         if self._stale or _QUOTE_STALE in given[_GATES["spread"]]:

@@ -55,7 +55,7 @@ class RiskNotices:
             DailyLossMonitor.rule_id: marked.daily_loss_frac,
         }
         if self._watched:
-            for rule_id, change_frac in self._losses.items():
+            for rule_id, change_frac in sorted(self._losses.items()):
                 if change_frac <= -NEAR_FRAC * self._limits[rule_id] and rule_id not in self._warned:
                     self._warn(rule_id, change_frac, t_ns, after)
 

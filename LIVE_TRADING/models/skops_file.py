@@ -43,7 +43,10 @@ def dump_object(value: Any) -> bytes:
         contents = {new: archive.read(old) for old, new in names.items()}
     stable = io.BytesIO()
     with zipfile.ZipFile(stable, "w") as archive:
-        for name, data in [*contents.items(), (_SCHEMA, json.dumps(schema, indent=1).encode())]:
+        for name, data in [
+            *contents.items(),  # order: that of the schema, which is what is stable
+            (_SCHEMA, json.dumps(schema, indent=1).encode()),
+        ]:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
     return stable.getvalue()
 
@@ -89,7 +92,7 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every mapping of a schema, in the order in which it is written."""
     if isinstance(value, dict):
         yield value
-        for below in value.values():
+        for below in value.values():  # order: as written
             yield from _nodes(below)
     elif isinstance(value, list):
         for below in value:
