@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from collections.abc import Iterator, Set
 from typing import Any
 
+# numpy reads array headers with ast.literal_eval, which CPython 3.11 before 3.11.8 does not survive in two threads at
+# once ("AST constructor recursion depth mismatch"); fits run in threads
+_ONE_READER = threading.Lock()
 _SCHEMA = "schema.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold
 _PLAIN = frozenset(
@@ -69,7 +73,8 @@ def load_object(data: bytes, allowed: Set[str]) -> Any:
         named = {f"{node.get('__module__')}.{node['__class__']}" for node in _nodes(schema) if "__class__" in node}
         if surplus := sorted(named - _PLAIN - allowed):
             raise ValueError(f"it names types that are not allowed: {', '.join(surplus)}")
-        return skops.io.loads(data, trusted=sorted(allowed))
+        with _ONE_READER:
+            return skops.io.loads(data, trusted=sorted(allowed))
     except (zipfile.BadZipFile, LookupError, TypeError, AttributeError, EOFError) as error:
         raise ValueError(f"it cannot be read as skops archive ({type(error).__name__}: {error})") from error
 
