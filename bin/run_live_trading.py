@@ -57,7 +57,7 @@ def main(
             speed=speed,
             state_dir=None if no_state else state_dir or Path("state") / "live" / name,
             max_cycles=max_cycles,
-            targets=tuple(targets.split(",")) if targets else None,
+            targets=tuple(name.strip() for name in targets.split(",")) if targets else None,
         )
         return run_live_trading(
             data,

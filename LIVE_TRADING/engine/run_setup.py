@@ -227,11 +227,13 @@ def _load(
             f"{run_root}: trained on calendar {found.calendar} with {found.bars_per_session} bars a session, the data "
             f"have {data.calendar} with {data.bars_per_session}; use such data or train on these"
         )
+    used = found.horizons
     if predictor is None:
-        predictor = _OnGrid(MultiHorizonPredictor(loader, targets=targets), found.horizons)
+        models = MultiHorizonPredictor(loader, targets=targets)
+        predictor, used = _OnGrid(models, found.horizons), models.horizons
     hashes = {
         f"ret_{horizon}/{family}": loader.entry(f"ret_{horizon}", family).meta_sha256
-        for horizon in found.horizons
+        for horizon in used
         for family in found.families
     }
     figures = (found.validation.ic, found.validation.n_effective, found.validation.rmse)

@@ -5,16 +5,21 @@ from __future__ import annotations
 # covers: P26, P8, P18, P22, A14
 import json
 import shutil
+import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_bench import RUN_ID, STOP_AFTER, Bench, contents, digest_of, journal, run_verb, trade_on_paper
 from market_files import EXTRA, SYMBOLS
 
+from LIVE_TRADING.cli import live
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.files import FolderLock
+from LIVE_TRADING.engine.trading_engine import TradingEngine
 
 TINY = ("--set", "simulated.n_symbols=12", "--set", "simulated.n_sessions=2", "--set", "simulated.bars_per_session=26")
 
@@ -100,6 +105,7 @@ def test_dry_run_says_that_a_session_was_started_differently(bench: Bench, stopp
         pytest.param(("--set", "sizing.max_weight=0.01"), "config_hash", id="configuration"),
         pytest.param(("--symbols", "S0001"), "config_hash", id="symbols-to-trade"),
         pytest.param(("--initial-cash", "5000"), "config_hash", id="cash"),
+        pytest.param(("--targets", "ret_15m, ret_1d"), "model_hashes", id="targets"),
     ],
 )
 def test_a_session_is_not_resumed_under_another_configuration(
@@ -197,6 +203,39 @@ def test_symbols_come_from_a_file_as_well(bench: Bench, tmp_path: Path) -> None:
     assert entered(state) == {"S0004", "S0007"}
 
 
+def test_a_symbols_file_that_is_no_text_is_refused(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "symbols.txt").write_bytes(b"\xff\xfe\x00")
+    result = trade_on_paper(bench, None, "--symbols-file", tmp_path / "symbols.txt")
+    assert result.exit_code == ExitCode.USAGE
+    assert "is no text" in result.output
+
+
+def test_ctrl_c_stops_cleanly_and_the_session_goes_on_later(
+    bench: Bench, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = 0
+
+    def interrupted(engine: TradingEngine, max_cycles: int | None, on_cycle: Callable[[int], None]) -> Any:
+        def count(now_ns: int) -> None:
+            nonlocal decided
+            decided += 1
+            if decided == 20:
+                signal.raise_signal(signal.SIGINT)
+            on_cycle(now_ns)
+
+        return trade(engine, max_cycles, count)
+
+    trade = live.trade
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "trade", interrupted)
+        result = trade_on_paper(bench, tmp_path / "state")
+    assert result.exit_code == 0, result.output
+    assert 20 <= decided < 40
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert trade_on_paper(bench, tmp_path / "state").exit_code == 0
+    assert digest_of(tmp_path / "state") == digest_of(recorded)
+
+
 def test_targets_forecast_a_subset_of_horizons(bench: Bench, tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert trade_on_paper(bench, state, "--targets", "ret_15m", "--max-cycles", 40).exit_code == 0
@@ -272,7 +311,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert result.exit_code == ExitCode.USAGE, result.output
     assert said in result.output
     assert "Traceback" not in result.output
-    assert not (tmp_path / "state" / "journal.jsonl").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_data_that_lack_a_symbol_of_the_run_are_refused(bench: Bench, tmp_path: Path) -> None:

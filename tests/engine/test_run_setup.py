@@ -142,6 +142,7 @@ def test_figures_that_there_are_not_are_null(opened: Callable[..., RunPlan]) -> 
 def test_a_subset_of_targets_has_views_on_its_horizons_only(opened: Callable[..., RunPlan], run_root: Path) -> None:
     whole, part = opened(run_root=run_root), opened(run_root=run_root, targets=("ret_1d", "ret_15m"))
     assert part.run.horizons == whole.run.horizons
+    assert set(part.run.model_hashes) == {"ret_15m/ridge", "ret_1d/ridge"}  # so that no other subset resumes the run
     features = np.random.default_rng(0).normal(size=(4, len(whole.run.feature_names), 12))
     assert whole.predictor is not None
     assert part.predictor is not None
@@ -179,7 +180,7 @@ def test_a_predictor_of_one_s_own_stands_in_for_the_models(opened: Callable[...,
     [
         pytest.param({"symbols": tuple(f"S{n:04d}" for n in range(11))}, "trained on S0011 too", id="symbol-missing"),
         pytest.param({"calendar": "XNYS"}, "trained on calendar", id="calendar"),
-        pytest.param({"interval_ns": 5 * NS_PER_MINUTE}, "5", id="interval"),
+        pytest.param({"interval_ns": 5 * NS_PER_MINUTE}, "interval_ns expected", id="interval"),
     ],
 )
 def test_data_that_do_not_fit_the_artifacts_are_refused(
