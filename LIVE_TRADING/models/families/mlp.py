@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,9 @@ class MlpParams(FrozenConfig):
     hidden_layer_sizes: tuple[int, ...] = Field(
         default=(32, 16), min_length=1, max_length=5, description="units per hidden layer"
     )
-    alpha: float = Field(default=1e-3, ge=0, description="L2 penalty on the weights, by scikit-learn's convention")
+    penalty: float = Field(
+        default=3.0, ge=0, description="L2 penalty on the weights per row, times the root of the rows"
+    )
     learning_rate_init: float = Field(default=2e-3, gt=0, le=1, description="step of Adam")
     batch_size: int = Field(default=512, ge=1, description="rows per step")
     epochs: int = Field(default=10, ge=1, le=1_000, description="passes over the rows; few, since signals are weak")
@@ -95,7 +98,10 @@ class MlpModel:
 
 
 class MlpFamily:
-    """Minimises squared error by Adam (Kingma & Ba 2015) over a fixed number of passes.
+    """Minimises ½ mean (y − forecast)² + ½ (penalty/√R) Σ|W|² by Adam (Kingma & Ba 2015), in a fixed number of passes.
+
+    R is the number of rows. In a network of two linear layers a penalty λ leaves no weight on a covariance below λ. The
+    noise of a covariance falls as 1/√R, and so does λ: otherwise it would cut off signals that the rows suffice to see.
 
     The default shape is the geometric pyramid of Gu, Kelly & Xiu (2020), "Empirical asset pricing via machine
     learning". No early stopping: a random validation share would overlap the labels.
@@ -118,11 +124,12 @@ class MlpFamily:
             raise ValueError(f"{len(target)} rows are too few to train on; {_MIN_ROWS} are needed")
         mean, scale, _ = moments(features)
         z = standardise(features, mean, scale, params.clip_sd)
+        batch_size = min(params.batch_size, len(target))
         network = MLPRegressor(
             hidden_layer_sizes=params.hidden_layer_sizes,
-            alpha=params.alpha,
+            alpha=params.penalty / math.sqrt(len(target)) * batch_size,  # which the library divides by the batch
             learning_rate_init=params.learning_rate_init,
-            batch_size=min(params.batch_size, len(target)),
+            batch_size=batch_size,
             random_state=np.random.RandomState(seed),
         )
         for _ in range(params.epochs):  # not `fit`, which warns where it is told when to end
