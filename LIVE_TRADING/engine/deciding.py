@@ -129,7 +129,6 @@ def _plan(context: CoreContext, state: CoreState, decided: _Decided, now_ns: int
         ledger=state.ledger,
         orders=state.orders,
         price_usd=state.quotes.close,
-        net_usd=float(context.account(state).positions_value),
         lots=context.parts.lots,
         nonce=context.run.nonce,
         next_order_number=state.order_number + 1,

@@ -53,7 +53,6 @@ class PlanInputs:
     ledger: Ledger
     orders: OrderBook
     price_usd: FloatArray
-    net_usd: float
     lots: tuple[Decimal, ...]
     nonce: str
     next_order_number: int
@@ -97,10 +96,12 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
     orders: list[Order] = []
     order_reasons: list[int] = []
     rejections: list[Rejection] = []
-    for place in send_sequence(change_usd, reduces, inputs.net_usd):
+    net_usd = float(np.nansum(held * inputs.price_usd)) if free else 0.0
+    for place in send_sequence(change_usd, reduces, net_usd):
         column = free[place]
         order = _order(inputs, column, inputs.next_order_number + len(orders))
         if order is None:
+            reason[column] = Reason.BELOW_LOT
             continue
         rejection = check(order)
         if rejection is not None:
@@ -136,12 +137,18 @@ def _in_the_way(inputs: PlanInputs, column: int, working: list[OrderRecord]) -> 
     ]
 
 
+def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """Return the size of a quantity in whole lots: what is less than one cannot be sent."""
+    return abs(quantity) // lot * lot
+
+
 def _order(inputs: PlanInputs, column: int, order_number: int) -> Order | None:
-    symbol = inputs.symbols[column]
+    symbol, lot = inputs.symbols[column], inputs.lots[column]
     held = inputs.ledger.quantity(symbol)
-    target = money(float(inputs.target_shares[column]), inputs.lots[column])
+    target = money(float(inputs.target_shares[column]), lot)
     delta = target - held
-    if not delta:
+    quantity = whole_lots(delta, lot)
+    if not quantity:
         return None
     leg = Leg.ENTRY if not held else Leg.EXIT if not target else Leg.RESIZE
     return Order(
@@ -149,7 +156,7 @@ def _order(inputs: PlanInputs, column: int, order_number: int) -> Order | None:
         order_number=order_number,
         symbol=symbol,
         side=Side.BUY if delta > 0 else Side.SELL,
-        quantity=abs(delta),
+        quantity=quantity,
         leg=leg,
         decision_time_ns=inputs.time_ns,
     )

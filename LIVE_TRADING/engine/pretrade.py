@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -48,8 +49,13 @@ class PreTradeCheck:
         self._state = state
         self._now_ns = now_ns
         self._book: dict[str, _Reserved] = {}
+        self._gross_usd = self._net_usd = math.nan
+
+    def _measure(self) -> None:
+        """Take up the book as it stands; most cycles send nothing and never ask."""
+        state = self._state
         for symbol, position in state.ledger.positions.items():  # order: of opening, sorted below
-            price = float(mark(position, state.quotes, context.column))
+            price = float(mark(position, state.quotes, self._context.column))
             self._book[symbol] = _Reserved(position.quantity, price_usd=price)
         for record in state.orders.open.values():  # order: of sending, sums of Decimals
             self._of(record.order.symbol).take(record.order.side, record.remaining)
@@ -66,6 +72,8 @@ class PreTradeCheck:
 
     def __call__(self, order: Order) -> Rejection | None:
         """Return the first rule's no, or None; then the order is reserved."""
+        if not self._book:
+            self._measure()
         reserved = self._of(order.symbol)
         rejection = self._context.parts.rules.check(order, self._seen(order.symbol, reserved))
         if rejection is None:

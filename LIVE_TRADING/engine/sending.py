@@ -9,7 +9,7 @@ from LIVE_TRADING.common.types import Leg, Order, Side
 from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, Command, SubmitOrder
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.ledger import EntryTicket
-from LIVE_TRADING.engine.order_plan import client_order_id
+from LIVE_TRADING.engine.order_plan import client_order_id, whole_lots
 from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
 from LIVE_TRADING.engine.pretrade import PreTradeCheck
 from LIVE_TRADING.engine.state import CoreState
@@ -72,17 +72,19 @@ def cancel_all(state: CoreState, reason: int, now_ns: int) -> Step:
 
 
 def send_exit(context: CoreContext, state: CoreState, symbol: str, now_ns: int, leg: Leg, reason: int) -> Step:
-    """Leave a position whole, past the pre-trade rules."""
+    """Leave a position, in whole lots, past the pre-trade rules."""
     if symbol not in context.column:
         return state, [Anomaly("exit_rejected", f"{symbol} is not in the universe: leave it at the venue")]
-    held = state.ledger.quantity(symbol)
-    number = state.order_number + 1
+    held, number = state.ledger.quantity(symbol), state.order_number + 1
+    quantity = whole_lots(held, context.parts.instruments[symbol].lot)
+    if not quantity:
+        return state, []
     order = Order(
         client_order_id=client_order_id(context.run.nonce, number),
         order_number=number,
         symbol=symbol,
         side=Side.SELL if held > 0 else Side.BUY,
-        quantity=abs(held),
+        quantity=quantity,
         leg=leg,
         decision_time_ns=now_ns,
     )

@@ -342,6 +342,22 @@ def test_an_acknowledgement_that_comes_after_a_fill_changes_nothing(desk: Desk) 
     assert desk.record(order).status is OrderStatus.PARTIALLY_FILLED
 
 
+def test_what_is_less_than_a_lot_stays_and_the_rest_is_left(desk: Desk) -> None:
+    """A split, a fee in kind or a stranger can leave a broken lot, which no venue takes."""
+    order = desk.enter(fill=False)
+    desk.fill(order, "10.5")
+    (exit_order,) = orders_of(desk.decide(AAA=leave()))
+    assert exit_order.quantity == 10
+    desk.fill(exit_order, 10)
+    commands = desk.decide(AAA=leave())
+    assert (orders_of(commands), risk_reason(commands)) == ([], Reason.BELOW_LOT)
+    waiting = desk.enter("AAA", 3, fill=False)
+    assert waiting.quantity == Decimal("2")  # to 3 from the half share that is held
+    desk.decide(AAA=leave())
+    commands = desk.cancelled(waiting)
+    assert (orders_of(commands), anomalies_of(commands)) == ([], [])
+
+
 # -- limits of time --------------------------------------------------------------------------------------------------
 
 
