@@ -124,9 +124,10 @@ def noise_by_session(result: Result) -> FloatArray:
     return earned[world.training_sessions :]
 
 
-def entries(result: Result) -> int:
-    """Return how many entries were ordered."""
-    return sum(row["leg"] == "entry" for row in rows_of(result.out / "orders.csv"))
+def entries(result: Result, *, filled: bool = False) -> int:
+    """Return how many entries were ordered; `filled`: of which anything was executed."""
+    rows = [row for row in rows_of(result.out / "orders.csv") if row["leg"] == "entry"]
+    return sum(float(row["filled_quantity"]) > 0 for row in rows) if filled else len(rows)
 
 
 def symbol_sessions(result: Result) -> int:

@@ -68,7 +68,7 @@ def check_planted(result: Result) -> None:
 
     assert summary["long_trades"] >= MIN_TRIPS_A_SIDE
     assert summary["short_trades"] >= MIN_TRIPS_A_SIDE
-    assert summary["long_trades"] + summary["short_trades"] == figures.entries(result)
+    assert summary["long_trades"] + summary["short_trades"] == figures.entries(result, filled=True)
     closed = figures.trips(result)
     assert closed.gross_usd[closed.side > 0].sum() > 0
     assert closed.gross_usd[closed.side < 0].sum() > 0
