@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,19 @@ _PASSES: tuple[tuple[Reason, ...], ...] = (
 )
 _OK, _N_CODES = int(Reason.OK), max(Reason) + 1
 _N_KEYS = np.int16(len(STAGES) * _N_CODES)
-_FIRST_KEY = (np.arange(len(STAGES), dtype=np.int16) * np.int16(_N_CODES))[:, None]
 _LETS_THROUGH = np.zeros(_N_KEYS, dtype=np.bool_)
 for _row, _codes in enumerate(_PASSES):
     _LETS_THROUGH[[_row * _N_CODES + code for code in _codes]] = True
 _TEXT = [REASON_TEXT[Reason(code)] if code in REASON_TEXT else "" for code in range(_N_CODES)]
 
 ReasonCounts = dict[str, int]
+
+
+@lru_cache(maxsize=8)
+def _grid(n_symbols: int) -> tuple[CodeArray, IntArray]:
+    """Return `stage · codes` (S, N), to which codes are added, and the columns (N,): the same in every cycle."""
+    first_key = np.arange(len(STAGES), dtype=np.int16) * np.int16(_N_CODES)
+    return np.repeat(first_key[:, None], n_symbols, axis=1), np.arange(n_symbols)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +124,20 @@ class DecisionTrace:
     def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
         """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
         reasons = self.reasons
-        stage = self._settled_at(reasons + _FIRST_KEY).astype(np.int16)
-        return stage, reasons[stage, np.arange(reasons.shape[1])]
+        first_key, column = _grid(reasons.shape[1])
+        stage = self._settled_at(reasons + first_key).astype(np.int16)
+        return stage, reasons[stage, column]
 
     def reason_counts(self) -> tuple[dict[str, ReasonCounts], dict[str, ReasonCounts]]:
         """Return by stage how often it gave each reason, and how often it settled a symbol for each reason.
 
         The second counts every symbol once, as `deciding_stage` says, and names stages only that settled one.
         """
-        keys = self.reasons + _FIRST_KEY
-        settled = keys[self._settled_at(keys), np.arange(keys.shape[1])]
+        first_key, column = _grid(self.reasons.shape[1])
+        keys = self.reasons + first_key
+        settled = keys[self._settled_at(keys), column]
         counted = np.bincount(np.concatenate((keys.ravel(), settled + _N_KEYS)))
-        found = counted.nonzero()[0]
+        found = (counted > 0).nonzero()[0]
         tables: list[ReasonCounts] = [{} for _ in range(2 * len(STAGES))]
         for key, count in zip(found.tolist(), counted[found].tolist(), strict=True):
             tables[key // _N_CODES][_TEXT[key % _N_CODES]] = count
@@ -141,7 +149,7 @@ class DecisionTrace:
     def _settled_at(self, keys: CodeArray) -> IntArray:
         """Return the first stage that did not let a symbol through, from `stage · codes + code` (S, N)."""
         passed = _LETS_THROUGH.take(keys)
-        if self.risk_reason.any():  # an exit passes arbitration, if anything came of it
+        if np.count_nonzero(self.risk_reason):  # an exit passes arbitration, if anything came of it
             passed[2] |= (self.arbitration.action > 0) & (self.risk_reason != _OK)
         stage: IntArray = passed.argmin(axis=0)
         return stage

@@ -37,11 +37,12 @@ class NoticeBus:
 
     def emit(self, notice: Notice) -> None:
         """Tell all listeners of its type."""
-        self._waiting.append(notice)
         if self._telling:
+            self._waiting.append(notice)
             return
         self._telling = True
         try:
+            self._tell(notice)
             while self._waiting:
                 self._tell(self._waiting.popleft())
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
+from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest, start_http_server
@@ -135,13 +136,14 @@ class MetricsCollector:
         self._bandit = self._gauge("bandit_probability", "probability of a horizon", "horizon")
 
     def _make_account_metrics(self) -> None:
-        self._equity = self._gauge("equity_usd", "cash and positions at the last closes")
-        self._cash = self._gauge("cash_usd", "cash")
-        self._drawdown = self._gauge("drawdown_frac", "equity over its peak, minus 1")
-        self._daily_loss = self._gauge("daily_loss_frac", "equity over that of the open, minus 1")
-        self._gross = self._gauge("gross_frac", "sum of absolute positions over equity")
-        self._net = self._gauge("net_frac", "sum of positions over equity")
-        self._positions = self._gauge("positions", "symbols held")
+        self._account: Mapping[str, Any] = {}
+        self._account_gauge("equity_usd", "cash and positions at the last closes", "equity")
+        self._account_gauge("cash_usd", "cash", "cash")
+        self._account_gauge("drawdown_frac", "equity over its peak, minus 1", "drawdown_frac")
+        self._account_gauge("daily_loss_frac", "equity over that of the open, minus 1", "daily_loss_frac")
+        self._account_gauge("gross_frac", "sum of absolute positions over equity", "gross")
+        self._account_gauge("net_frac", "sum of positions over equity", "net")
+        self._account_gauge("positions", "symbols held", "positions")
         self._broker = self._gauge("broker_connected", "1: connected")
         self._session = self._gauge("session_open", "1: within a session")
         self._limited = self._gauge("limited_mode", "1: no models, no decisions")
@@ -149,14 +151,7 @@ class MetricsCollector:
         self._set_trading_state("active")
 
     def _on_account(self, notice: Notice) -> None:
-        fields = notice.fields
-        self._equity.set(float(fields["equity"]))
-        self._cash.set(float(fields["cash"]))
-        self._positions.set(fields["positions"])
-        self._gross.set(fields["gross"])
-        self._net.set(fields["net"])
-        self._drawdown.set(fields["drawdown_frac"])
-        self._daily_loss.set(fields["daily_loss_frac"])
+        self._account = notice.fields
 
     def _on_bandit(self, notice: Notice) -> None:
         for horizon, probability in notice.fields["probabilities"].items():
@@ -207,6 +202,10 @@ class MetricsCollector:
         tally = Tally(f"live_trading_{name}", text, labels)
         self.registry.register(tally)
         return tally
+
+    def _account_gauge(self, name: str, text: str, field: str) -> None:
+        """Show a field of the last mark; read when it is asked for, since a mark comes with every bar."""
+        self._gauge(name, text).set_function(lambda: float(self._account.get(field, 0.0)))
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"live_trading_{name}", text, labels, registry=self.registry)
