@@ -103,6 +103,14 @@ def test_quantiles_are_those_of_the_library_averaged():
     np.testing.assert_array_equal(model.predict(rows), (levels[0] + levels[1] + levels[2]) / 3)
 
 
+def test_compiled_quantiles_have_the_same_bits():
+    model, (rows, _) = small("quantile_lightgbm"), market(seed=8)
+    before = model.predict(rows)
+    model.compile_forest()
+    assert all(part.forest is not None for part in model._models)
+    assert model.predict(rows).tobytes() == before.tobytes()
+
+
 def test_quantiles_withstand_tails_that_squared_error_does_not():
     rows, target = market(4000, noise=0.0)
     wild = target + np.random.default_rng(5).standard_t(1.1, len(target))

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.families.interface import TrainedModel
+from LIVE_TRADING.models.families.interface import CompilableModel, TrainedModel
 from LIVE_TRADING.models.families.lightgbm import FAMILY as LIGHTGBM
 from LIVE_TRADING.models.families.lightgbm import LightGbmParams
 from LIVE_TRADING.models.skops_file import only_file
@@ -70,6 +70,12 @@ class QuantileLightGbmModel:
             total += model.predict(features)
         total /= len(self._models)
         return total
+
+    def compile_forest(self) -> None:
+        """Make the trees of each quantile faster where that is verified to change nothing."""
+        for model in self._models:
+            if isinstance(model, CompilableModel):
+                model.compile_forest()
 
     def files(self) -> dict[str, bytes]:
         """Return the list of quantiles, and the trees of each as text."""
