@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from LIVE_TRADING.common.events import ScheduledTrigger
 from LIVE_TRADING.common.reasons import Reason
@@ -11,10 +12,11 @@ from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RunInference
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
+from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.schedule import CYCLE, SESSION_CLOSE, SESSION_OPEN
 from LIVE_TRADING.engine.sending import cancel_new_risk, request_cancel, send_exit
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
-from LIVE_TRADING.risk import TradingState
+from LIVE_TRADING.risk import RiskMemory, TradingState
 
 
 def on_bars(context: CoreContext, state: CoreState, bars: BarBatch, now_ns: int) -> Step:
@@ -77,25 +79,44 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
     commands: list[Command] = [_not_applied("unscheduled_bars", context, batch) for batch in unscheduled]
     market, view = context.parts.market.advance(state.market, bars, session)
     slot, n_bars = session.slot(end_ns, bars.interval_ns), session.n_bars(bars.interval_ns)
-    waiting = tuple(batch for batch in state.collected if batch.bar_end_ns > end_ns)
-    after = replace(state, market=market, collected=waiting, session=session)
-    if state.pending is not None:
+    pending = state.pending
+    if pending is not None:
         commands.append(CycleSkipped(end_ns, "skipped_overlap"))
     else:
         pending = PendingCycle(end_ns, view, session, state.session_number, slot, n_bars)
-        after = replace(after, pending=pending)
         commands.append(RunInference(end_ns, bars, view.features))
-    after, marked, flatten = _mark(context, after, end_ns)
+    marked = _mark(context, state, end_ns)
+    after = replace(
+        state,
+        market=market,
+        collected=tuple(batch for batch in state.collected if batch.bar_end_ns > end_ns),
+        session=session,
+        pending=pending,
+        risk=marked.risk,
+        equity=marked.equity,
+        digest=marked.digest,
+    )
     after, cancels = cancel_new_risk(after, now_ns)
-    commands += [*marked, *cancels]
-    if flatten and context.can_fill(slot, n_bars):
+    commands += [*marked.commands, *cancels]
+    if marked.flatten and context.can_fill(slot, n_bars):
         after, orders = _flatten(context, after, now_ns)
         commands += orders
     return after, commands
 
 
-def _mark(context: CoreContext, state: CoreState, end_ns: int) -> tuple[CoreState, list[Command], bool]:
-    """Mark the book and judge the guardrails; returns also whether they ask to leave every position."""
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """The book at a bar end; `flatten`: the guardrails ask to leave every position."""
+
+    risk: RiskMemory
+    equity: Decimal
+    digest: RunDigest
+    commands: list[Command]
+    flatten: bool
+
+
+def _mark(context: CoreContext, state: CoreState, end_ns: int) -> _Marked:
+    """Mark the book and judge the guardrails."""
     account = context.account(state)
     risk, status = context.parts.guardrails.evaluate(state.risk, account.equity, end_ns)
     commands: list[Command] = []
@@ -115,8 +136,7 @@ def _mark(context: CoreContext, state: CoreState, end_ns: int) -> tuple[CoreStat
             )
         )
         digest = digest.with_account(end_ns, account.cash, account.quantities)
-    commands += state_changes(state.risk, risk)
-    return replace(state, risk=risk, equity=account.equity, digest=digest), commands, status.flatten
+    return _Marked(risk, account.equity, digest, commands + state_changes(state.risk, risk), status.flatten)
 
 
 def _flatten(context: CoreContext, state: CoreState, now_ns: int) -> Step:

@@ -120,5 +120,5 @@ class EngineCore:
         """
         now_ns = max(stamped.t_ns, self._state.now_ns)
         state, commands = HANDLERS[type(stamped.event)](self._context, self._state, stamped.event, now_ns)
-        self._state = replace(state, now_ns=now_ns)
+        self._state = state if state.now_ns == now_ns else replace(state, now_ns=now_ns)
         return commands

@@ -40,13 +40,12 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     if pending is None or pending.cycle_time_ns != ready.cycle_time_ns:
         return state, [Anomaly("dropped_predictions", f"no cycle waits for those of {ready.cycle_time_ns}")]
     parts, end_ns = context.parts, pending.cycle_time_ns
-    state = replace(state, pending=None, cycle_number=state.cycle_number + 1)
     bar_end_ns = state.quotes.bar_end_ns
     # a bar that ended since the trigger makes nothing fresher than fresh: the features are those of the trigger
     age_ns = np.where(bar_end_ns >= 0, np.maximum(end_ns - bar_end_ns, 0), np.iinfo(np.int64).max)
     planned_usd = 0.5 * parts.max_weight * float(state.equity)
     market, predictions = parts.market.predict(state.market, ready.raw, pending.slot, pending.view, age_ns, planned_usd)
-    state = replace(state, market=market)
+    state = replace(state, pending=None, cycle_number=state.cycle_number + 1, market=market)
     if context.is_warmup(end_ns):
         return state, [CycleDecided(CycleResult(state.cycle_number, end_ns, context.run.symbols, None))]
     state, learned = _learn(context, state)
@@ -155,7 +154,10 @@ def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, de
 def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, decision: Decision) -> CoreState:
     """Start the clock of positions that took another horizon."""
     chosen, ledger = decision.arbitration, state.ledger
-    for column in np.flatnonzero(chosen.action == Action.EXTEND).tolist():
+    extended = np.flatnonzero(chosen.action == Action.EXTEND).tolist()
+    if not extended:
+        return state
+    for column in extended:
         ledger = ledger.reclocked(
             context.run.symbols[column],
             int(chosen.horizon[column]),
@@ -183,6 +185,8 @@ def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision:
 
 def _learn(context: CoreContext, state: CoreState) -> Step:
     """Fold matured round trips into the bandit, ordered by exit time and order number."""
+    if not state.matured:
+        return state, []
     trips = [trip for trade in state.matured if (trip := round_trip(trade)) is not None]
     if not trips:
         return replace(state, matured=()), []
