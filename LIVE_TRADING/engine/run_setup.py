@@ -214,6 +214,7 @@ def _load(
         features=features,
         symbols=data.symbols,
         memory_config=memory_config(config),
+        compiled=config.engine.compiled_forest,
     )
     found = loader.artifacts
     missing = sorted(set(found.symbols) - set(data.symbols))

@@ -6,23 +6,13 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
-from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.compiled_forest import CompiledForest, same_bits
 from LIVE_TRADING.models.families.interface import ForestModel, TrainedModel
 
 _LOG = logging.getLogger("live_trading.models")
 _FIRST_ROWS = 512
-
-
-class InferenceConfig(FrozenConfig):
-    """How models are asked. Nothing here changes a forecast."""
-
-    compiled_forest: bool = Field(
-        default=True, description="compile tree models, verified bit-equal to their library; off: the library predicts"
-    )
 
 
 class InferenceEngine:

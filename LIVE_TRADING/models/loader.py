@@ -50,7 +50,7 @@ class ModelLoader:
     threads
         Prediction threads of the models. One is the safer default on a shared machine; the numbers do not depend on it.
     compiled
-        Compile the models that can be (`InferenceConfig.compiled_forest`); the numbers do not depend on it either.
+        Compile the models that can be (`engine.compiled_forest`); the numbers do not depend on it either.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ from LIVE_TRADING.models.families.lightgbm import LightGbmModel
 from LIVE_TRADING.models.forest_cache import read_tables, tables_path, write_tables
 from LIVE_TRADING.models.forest_kernel import ZERO_BOUND, Walk, load_walk, lowest_bit, walk
 from LIVE_TRADING.models.forest_tables import GREATEST, ForestTables, join_tables
-from LIVE_TRADING.models.inference import InferenceConfig, InferenceEngine
+from LIVE_TRADING.models.inference import InferenceEngine
 from LIVE_TRADING.models.lightgbm_text import read_lightgbm
 from LIVE_TRADING.models.loader import ModelLoader
 
@@ -422,7 +422,7 @@ def test_where_numba_cannot_the_library_predicts(plain: str, failure: str, monke
 
 
 def test_the_loader_compiles_what_can_be(small_run):
-    plain, fast = ModelLoader(small_run.root), ModelLoader(small_run.root, compiled=InferenceConfig().compiled_forest)
+    plain, fast = ModelLoader(small_run.root), ModelLoader(small_run.root, compiled=True)
     rows = rows_of(30, 3)[:, :4]
     for target in ("ret_5m", "ret_1d"):
         model = fast.load(target, "lightgbm")
