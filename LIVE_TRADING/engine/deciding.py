@@ -123,7 +123,7 @@ def _plan(context: CoreContext, state: CoreState, decided: _Decided, now_ns: int
         symbols=context.run.symbols,
         time_ns=pending.cycle_time_ns,
         action=decision.arbitration.action,
-        stage_reason=decision.arbitration.reason,
+        stage_reason=_order_reason(decision),
         target_shares=decision.sizing.target_shares,
         ledger=state.ledger,
         orders=state.orders,
@@ -136,6 +136,13 @@ def _plan(context: CoreContext, state: CoreState, decided: _Decided, now_ns: int
         intraday=tuple(not horizon.is_daily for horizon in context.parts.horizons),
     )
     return plan_orders(inputs, PreTradeCheck(context, state, now_ns))
+
+
+def _order_reason(decision: Decision) -> CodeArray:
+    """Return per symbol why an order would be sent: arbitration's reason, or sizing's where a position stays."""
+    chosen, sizing = decision.arbitration, decision.sizing
+    stays = (chosen.action == int(Action.HOLD)) | (chosen.action == int(Action.EXTEND))
+    return np.where(stays, sizing.reason, chosen.reason)
 
 
 def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, decided: _Decided) -> CodeArray:
