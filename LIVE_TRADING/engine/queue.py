@@ -11,10 +11,10 @@ SERVED_BEFORE_A_LOWER_CLASS = 64
 
 
 class EventQueue:
-    """Events by class. After 64 events in a row of higher classes the lower one that has waited longest is served.
+    """Events by class. After 64 events in a row that went before lower ones, what has waited longest is served.
 
-    Longest, and not the next class: so every event has a finite number of others before it, and bars still come before
-    the trigger that was queued behind them.
+    Longest of all, and not the next class: so every event has a finite number of others before it, and bars still come
+    before the trigger that was queued behind them, also where they are what the higher classes left.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class EventQueue:
         if not lower:
             self._in_a_row = 0
         elif self._in_a_row >= SERVED_BEFORE_A_LOWER_CLASS:
-            served = min(lower, key=lambda events: events[0][0])
+            served = min(waiting, key=lambda events: events[0][0])
             self._in_a_row = 0
         else:
             self._in_a_row += 1

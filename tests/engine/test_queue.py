@@ -84,6 +84,17 @@ def test_after_64_of_higher_classes_what_has_waited_longest_is_served() -> None:
     assert order.index(Priority.TRIGGER) == 2 * SERVED_BEFORE_A_LOWER_CLASS + 1
 
 
+@pytest.mark.parametrize("n_fills", range(SERVED_BEFORE_A_LOWER_CLASS - 2, SERVED_BEFORE_A_LOWER_CLASS + 3))
+def test_bars_come_before_their_trigger_however_many_fills_went_before(n_fills: int) -> None:
+    queue = EventQueue()
+    queue.put(event_of(Priority.BARS, 1))
+    for number in range(n_fills):
+        queue.put(event_of(Priority.FILL, number))
+    queue.put(event_of(Priority.TRIGGER, 1))
+    order = [PRIORITY[type(event)] for event in drained(queue)]
+    assert order.index(Priority.BARS) < order.index(Priority.TRIGGER)
+
+
 def test_no_class_starves_while_two_above_it_never_rest() -> None:
     queue = EventQueue()
     queue.put(event_of(Priority.TRIGGER, 1))
