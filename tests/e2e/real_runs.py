@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from LIVE_TRADING.backtest.engine import BacktestEngine
+from LIVE_TRADING.backtest.engine import BacktestEngine, BlockPredictor
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker, PaperBroker
 from LIVE_TRADING.cli.compose import Source, session_close_ns, session_open_ns, settings_for, venue
 from LIVE_TRADING.cli.settings import Settings, engine_config
@@ -33,7 +33,7 @@ from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle import CycleResult, DecisionTrace
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
-from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, open_run
+from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.training.config import TrainingConfig
@@ -196,8 +196,9 @@ def backtested(
     latency: InferenceLatency | None = None,
     barriers: Barriers | None = None,
     memory: EngineConfig | None = None,
+    predictor: Callable[[RunPredictor], BlockPredictor] | None = None,
 ) -> Trail:
-    """Run the backtest's loop."""
+    """Run the backtest's loop. `predictor` may put another in place of the run's, which it is given."""
     plan = plan_of(source, settings, run_root, span, memory)
     core, trail = plan.core(), Trail()
     trail.core, trail.assembly = core, plan.assembly
@@ -210,7 +211,7 @@ def backtested(
         driver,
         source.provider,
         BacktestBroker(venue(source, settings), source.panel.sessions),
-        plan.predictor,
+        plan.predictor if predictor is None else predictor(plan.predictor),
         plan.assembly.market.features,
         latency=latency,
     )
