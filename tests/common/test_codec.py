@@ -6,7 +6,7 @@ from __future__ import annotations
 import string
 import types
 import typing
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -106,7 +106,12 @@ def test_every_event_of_the_queue_has_a_name_in_the_journal() -> None:
 @settings(deadline=None, max_examples=20)
 @given(records_of(RunStarted))
 def test_what_opens_a_run_comes_back_as_it_went(run: RunStarted) -> None:
-    assert same(record_from(RunStarted, through_json(to_json_value(run))), run)
+    # where None is a value, it is what NaN is on file
+    tables = {
+        name: [[None if value is None or value != value else value for value in row] for row in getattr(run, name)]
+        for name in ("ic_val", "n_val", "rmse_val")
+    }
+    assert same(record_from(RunStarted, through_json(to_json_value(run))), replace(run, **tables))
 
 
 @settings(deadline=None, max_examples=40)

@@ -88,6 +88,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_walk: Walk) 
     return tmp_path / "cache" / "live_trading" / "forests"
 
 
+@pytest.fixture(autouse=True)
+def heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Hear the package's log whatever level another test has left it at."""
+    caplog.set_level(logging.DEBUG, logger="live_trading")
+
+
 @pytest.fixture(scope="module", params=sorted(MODELS))
 def text(request: pytest.FixtureRequest) -> str:
     return train(**MODELS[request.param])
