@@ -16,13 +16,12 @@ from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.engine.driver import Observer
-from LIVE_TRADING.engine.resume import check_same_run, recorded_run
+from LIVE_TRADING.engine.resume import VENUE_FILE, check_same_run, recorded_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability.bus import NoticeBus
 from LIVE_TRADING.risk import TradingState
 
 PAPER = "paper"
-VENUE_FILE = "paper_venue.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ def load_settings(profile: str | None = None, overrides: Sequence[str] = ()) -> 
         Everything that is wrong, at once.
     """
     folder = Path(os.environ.get("LIVE_TRADING_CONFIG", CONFIG_DIR))
+    if not folder.is_dir():
+        raise ConfigurationError(f"LIVE_TRADING_CONFIG: {folder} is no folder; give the one with {FILES[0]}")
     files = [folder / name for name in FILES if (folder / name).exists()]
     if profile is not None:
         path = folder / "profiles" / f"{profile}.yaml"

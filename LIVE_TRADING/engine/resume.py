@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from LIVE_TRADING.common.codec import record_from
+from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
+from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.assembly import assemble
 from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
@@ -18,6 +20,9 @@ from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.journal import FILE_NAME, Journal, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.observability.bus import NoticeBus
+
+EXPORTS = ("engine_state.json", "trades.json", "bandit_state.json")
+VENUE_FILE = "paper_venue.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +51,27 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
     Raises
     ------
     StateError
-        The journal does not begin with a run.
+        The journal does not begin with a run, or it is lost though other files of a session are there.
     """
     path = state_dir / FILE_NAME
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    first = next(iter(read_journal(path)), None)
+    first = next(iter(read_journal(path)), None) if path.exists() and path.stat().st_size else None
     if first is None:
+        left = [entry.name for entry in glob_sorted(state_dir, "*") if _after_journal(entry.name)]
+        if left:
+            raise StateError(
+                f"{path}: holds no run, but {', '.join(left)} are there: the journal of that session is lost; restore "
+                "it from a copy, or give another folder"
+            )
         return None
     if first.kind != "run":
         raise StateError(f"{path}: does not begin with a run; move the folder away to start a new one")
     run: RunStarted = record_from(RunStarted, first.data[0])
     return run
+
+
+def _after_journal(name: str) -> bool:
+    """Return whether a session writes this file only after its journal has begun."""
+    return name in (*EXPORTS, VENUE_FILE) or (name.startswith("arrays-") and name != arrays_name(0))
 
 
 def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
@@ -81,8 +95,12 @@ def resume_run(
     Raises
     ------
     StateError
-        No checkpoint can be read, or this code would have commanded something else than what is on file.
+        No checkpoint can be read, an export is no JSON, or this code would have commanded something else than what is on
+        file.
     """
+    for name in EXPORTS:  # nothing is taken from them, but what cannot be read would be overwritten unseen
+        if (state_dir / name).exists():
+            read_json(state_dir / name)
     checkpoints = Checkpoints(state_dir, core.run, core.parts)
     after_seq = 0
     unreadable: list[str] = []
