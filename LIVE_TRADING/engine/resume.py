@@ -95,8 +95,8 @@ def resume_run(
     Raises
     ------
     StateError
-        No checkpoint can be read, an export is no JSON, or this code would have commanded something else than what is on
-        file.
+        No checkpoint can be read, an export is no JSON, or this code would have commanded something else than what is
+        on file.
     """
     for name in EXPORTS:  # nothing is taken from them, but what cannot be read would be overwritten unseen
         if (state_dir / name).exists():
