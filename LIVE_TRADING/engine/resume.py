@@ -56,7 +56,7 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
     path = state_dir / FILE_NAME
     first = next(iter(read_journal(path)), None) if path.exists() and path.stat().st_size else None
     if first is None:
-        left = [entry.name for entry in glob_sorted(state_dir, "*") if _after_journal(entry.name)]
+        left = [entry.name for entry in glob_sorted(state_dir, "*") if entry.is_file() and _after_journal(entry.name)]
         if left:
             raise StateError(
                 f"{path}: holds no run, but {', '.join(left)} are there: the journal of that session is lost; restore "
@@ -99,7 +99,7 @@ def resume_run(
         on file.
     """
     for name in EXPORTS:  # nothing is taken from them, but what cannot be read would be overwritten unseen
-        if (state_dir / name).exists():
+        if (state_dir / name).is_file():
             read_json(state_dir / name)
     checkpoints = Checkpoints(state_dir, core.run, core.parts)
     after_seq = 0
