@@ -15,6 +15,7 @@ from LIVE_TRADING.common.clock import SimulatedClock
 from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady
 from LIVE_TRADING.common.exceptions import LiveTradingError
 from LIVE_TRADING.common.types import BarBatch, FloatArray, Session
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.interface import FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, SubmitOrder
@@ -160,7 +161,7 @@ class BacktestEngine:
             self._predict_ahead(command, feed)
         features, raw = self._block.pop(cycle_ns)
         if not np.array_equal(features, command.features, equal_nan=True):
-            raise LiveTradingError(f"features of {cycle_ns} differ between the core and the block prediction")
+            raise LiveTradingError(f"features of {iso_utc(cycle_ns)} differ between the core and the block prediction")
         if self._latency.times_out(cycle_ns):
             self._await(now_ns + self._latency.timeout_ns, CycleAborted(cycle_ns, "timeout"))
         self._await(now_ns + self._latency.of(cycle_ns), PredictionsReady(cycle_ns, raw, None, None))
@@ -173,7 +174,7 @@ class BacktestEngine:
         cycle_ns, interval_ns = command.cycle_time_ns, self._provider.interval_ns
         session = self._provider.sessions.session_of(cycle_ns)
         if session is None:
-            raise LiveTradingError(f"a cycle at {cycle_ns} is in no session of {self._provider.sessions.name}")
+            raise LiveTradingError(f"a cycle at {iso_utc(cycle_ns)} is in no session of {self._provider.sessions.name}")
         on_time = self._on_time(feed.until(session.close_ns + self._grace_ns))
         state: FeatureState = self._driver.core.state.market.features.copy()  # runs ahead of the core
         ends, rows = [cycle_ns], [command.features]

@@ -35,8 +35,6 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     started = time.perf_counter()
     fed = feed_journal(core, read_journal(path), listener=explainer)
     wall_s = time.perf_counter() - started
-    if explainer is not None and not explainer.told:
-        print(explainer.nothing())
     if tail := torn_tail(path):
         print(f"the journal ends in a torn record of {tail} bytes, which is left out")
     if fed.difference is not None:
@@ -48,6 +46,8 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     )
     for name, digest in core.state.digest.texts().items():
         print(f"{name:<16}{digest}")
+    if explainer is not None and not explainer.told:
+        explainer.say_nothing_was_told()
     return int(ExitCode.DONE)
 
 
@@ -80,11 +80,17 @@ class _Explainer:
         acted = [order.symbol for order in result.orders] + [refused.symbol for refused in result.rejections]
         return self._symbol in acted
 
-    def nothing(self) -> str:
-        """Return what to say where nothing was explained."""
-        if self._at_ns is None:
-            return f"no cycle acted on {self._symbol}; --at explains a cycle that did not"
-        return f"no cycle was decided at {iso_utc(self._at_ns)}; give the end of a bar"
+    def say_nothing_was_told(self) -> None:
+        """Say that no cycle acted on the symbol.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no cycle at the instant that was asked for.
+        """
+        if self._at_ns is not None:
+            raise ConfigurationError(f"--at {iso_utc(self._at_ns)}: no cycle was decided then; give the end of a bar")
+        print(f"no cycle acted on {self._symbol}; --at explains a cycle that did not")
 
 
 def _instant(text: str) -> int:

@@ -17,14 +17,22 @@ from LIVE_TRADING.training.train import TrainingReport, train_run
 
 
 class ProgressBars:
-    """One bar per kind of work, as training tells them."""
+    """One bar per kind of work, as training tells them; lines, at every tenth of it, where no terminal shows bars."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._tenths: dict[str, int] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show how far a piece of work is."""
+        console = self._progress.console
+        if not console.is_terminal:
+            tenths = 10 * done // max(total, 1)
+            if tenths > self._tenths.get(what, -1):
+                self._tenths[what] = tenths
+                console.print(f"{what} {done:,} of {total:,}", soft_wrap=True, highlight=False)
+            return
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done, total=total)

@@ -42,6 +42,14 @@ def iso_utc(instant: int) -> str:
     return f"{text}{fraction}Z"
 
 
+def interval_text(interval_ns: int) -> str:
+    """Return the length of a bar in words: minutes, seconds where it is no whole number of them."""
+    if interval_ns % NS_PER_MINUTE == 0:
+        minutes = interval_ns // NS_PER_MINUTE
+        return f"{minutes} minute{'s' if minutes != 1 else ''}"
+    return f"{interval_ns / NS_PER_S:g} seconds"
+
+
 def plain(value: Decimal) -> str:
     """Return a Decimal as normalised plain text: no exponent, no trailing zeros, no negative zero."""
     text = format(value, "f")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
-from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S, iso_utc
+from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S, interval_text, iso_utc
 from LIVE_TRADING.data.bars_table import BarColumns
 from LIVE_TRADING.data.problems import Problems
 
@@ -50,22 +50,20 @@ def infer_interval(steps: CheckedRows, asked_minutes: int | None, problems: Prob
     odd = (steps.step_ns % commonest != 0) | (commonest % NS_PER_S != 0)
     inferred = 0 if odd.any() else commonest
     if asked_ns and inferred not in (0, asked_ns) and len(steps.step_ns) >= _TELLING_STEPS:
-        problems.add("timestamp", f"bars of {_minutes(inferred)}, not of {_minutes(asked_ns)}", "Give their interval")
+        problems.add(
+            "timestamp", f"bars of {interval_text(inferred)}, not of {interval_text(asked_ns)}", "Give their interval"
+        )
     if asked_ns or inferred:
         return asked_ns or inferred
     step_of = dict(zip(steps.step_row[odd].tolist(), steps.step_ns[odd].tolist(), strict=True))
     problems.add_rows(
         "timestamp",
-        f"no one interval: most bars are {_minutes(commonest)} apart, but not all a multiple of that",
+        f"no one interval: most bars are {interval_text(commonest)} apart, but not all a multiple of that",
         steps.step_row[odd],
-        lambda row: f"{_minutes(step_of[row])} after the bar before",
+        lambda row: f"{interval_text(step_of[row])} after the bar before",
         "Keep bars of one interval, or give interval_minutes",
     )
     return 0
-
-
-def _minutes(interval_ns: int) -> str:
-    return f"{interval_ns / NS_PER_MINUTE:g} minutes"
 
 
 def _check_order(columns: BarColumns, problems: Problems) -> tuple[IntArray, IntArray]:

@@ -58,9 +58,9 @@ def read_columns(path: Path, symbols: Sequence[str] | None, problems: Problems) 
     row_word = "line" if _is_csv(path) else "row"
     problems.where = lambda row: f"{row_word} {row + first_row_number}"
     _check_names(table.column_names, problems)
-    values = {
-        name: _numbers(table[name], name, problems) for name in NUMBER_COLUMNS if table.column_names.count(name) == 1
-    }
+    given = [name for name in NUMBER_COLUMNS if table.column_names.count(name) == 1]
+    read = {name: _numbers(table[name], name, problems) for name in given}
+    values = {name: column for name, column in read.items() if column is not None}  # order: of the columns
     if not table.num_rows:
         problems.add("symbol", "no rows", "Give a file with at least one session of bars")
         raise problems.error()
@@ -124,12 +124,12 @@ def _check_names(found: Sequence[str], problems: Problems) -> None:
         problems.add(absent, "missing", "Give both bid and ask, or neither (the spread is then estimated)")
 
 
-def _numbers(column: pa.ChunkedArray, name: str, problems: Problems) -> FloatArray:
-    """Return a column as float64, null as NaN; all NaN, and a problem noted, if it does not hold numbers."""
+def _numbers(column: pa.ChunkedArray, name: str, problems: Problems) -> FloatArray | None:
+    """Return a column as float64, null as NaN; None, and a problem noted, if it does not hold numbers."""
     kind = column.type
     if pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
         problems.add(name, f"type {kind} instead of numbers", _NUMBER_REMEDY)
-        return np.full(len(column), np.nan)
+        return None
     if pa.types.is_string(kind):
         blank = pc.is_in(column, value_set=pa.array(pa_csv.ConvertOptions().null_values))
         column = pc.if_else(blank, pa.scalar(None, pa.string()), column)
@@ -138,7 +138,7 @@ def _numbers(column: pa.ChunkedArray, name: str, problems: Problems) -> FloatArr
     except pa.ArrowException:
         bad = np.array([_first_failing(column, pa.float64())])
         problems.add_rows(name, "no number", bad, lambda row: repr(column[row].as_py()), _NUMBER_REMEDY)
-        return np.full(len(column), np.nan)
+        return None
     values: FloatArray = floats.to_numpy(zero_copy_only=False)
     return values
 

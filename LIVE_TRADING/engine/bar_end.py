@@ -8,6 +8,7 @@ from decimal import Decimal
 from LIVE_TRADING.common.events import ScheduledTrigger
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import BarBatch, Leg
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RunInference
 from LIVE_TRADING.engine.context import CoreContext, Step
@@ -33,7 +34,7 @@ def on_bars(context: CoreContext, state: CoreState, bars: BarBatch, now_ns: int)
 def _not_applied(kind: str, context: CoreContext, bars: BarBatch) -> Anomaly:
     closes = zip(context.run.symbols, bars.close.tolist(), strict=True)
     names = ", ".join(name for name, close in closes if close == close)
-    return Anomaly(kind, f"bar end {bars.bar_end_ns}: {names} not applied")
+    return Anomaly(kind, f"bar end {iso_utc(bars.bar_end_ns)}: {names} not applied")
 
 
 def on_trigger(context: CoreContext, state: CoreState, trigger: ScheduledTrigger, now_ns: int) -> Step:

@@ -10,6 +10,7 @@ from LIVE_TRADING.arbitration import CycleMoment
 from LIVE_TRADING.common.events import CycleAborted, PredictionsReady
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, AllPredictions, CodeArray, Leg, Order
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import book_view
 from LIVE_TRADING.engine.commands import Anomaly, BanditUpdated, Command, CycleDecided, CycleSkipped
 from LIVE_TRADING.engine.context import CoreContext, Step
@@ -38,7 +39,7 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     """Decide the cycle that waits for these predictions; a warm-up cycle forecasts and decides nothing."""
     pending = state.pending
     if pending is None or pending.cycle_time_ns != ready.cycle_time_ns:
-        return state, [Anomaly("dropped_predictions", f"no cycle waits for those of {ready.cycle_time_ns}")]
+        return state, [Anomaly("dropped_predictions", f"no cycle waits for those of {iso_utc(ready.cycle_time_ns)}")]
     parts, end_ns = context.parts, pending.cycle_time_ns
     bar_end_ns = state.quotes.bar_end_ns
     # a bar that ended since the trigger makes nothing fresher than fresh: the features are those of the trigger

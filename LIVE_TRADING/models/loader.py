@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exceptions import ModelLoadError
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.units import interval_text
 from LIVE_TRADING.models.artifacts import (
     FORMAT,
     MANIFEST_FILE,
@@ -154,7 +155,7 @@ class ModelLoader:
         for what, found, expected in (
             ("target", meta.target, target),
             ("family", meta.family, family),
-            ("interval_ns", meta.interval_ns, manifest.interval_ns),
+            ("bar interval", interval_text(meta.interval_ns), interval_text(manifest.interval_ns)),
             ("features", meta.features, manifest.features),
         ):
             if found != expected:
@@ -214,9 +215,9 @@ class ModelLoader:
         if self._interval_ns is not None and self._interval_ns != manifest.interval_ns:
             raise _mismatch(
                 path,
-                "interval_ns",
-                self._interval_ns,
-                manifest.interval_ns,
+                "bar interval",
+                interval_text(self._interval_ns),
+                interval_text(manifest.interval_ns),
                 "use bars of that interval or train on these",
             )
         if self._features is not None and self._features != manifest.features:

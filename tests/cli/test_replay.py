@@ -132,10 +132,10 @@ def test_without_an_instant_every_cycle_that_acted_is_explained(recorded: Path) 
     assert shown.count("settled by ") == acted > 0
 
 
-def test_an_instant_without_a_cycle_is_told(recorded: Path) -> None:
+def test_an_instant_without_a_cycle_is_refused(recorded: Path) -> None:
     result = run_verb("replay_session", "--state-dir", recorded, "--explain", "S0001", "--at", "2025-03-14T03:00:00Z")
-    assert result.exit_code == 0
-    assert "no cycle was decided at 2025-03-14T03:00:00Z" in result.output
+    assert result.exit_code == ExitCode.USAGE
+    assert "--at 2025-03-14T03:00:00Z: no cycle was decided then" in result.output
 
 
 def test_a_symbol_on_which_nothing_acted_is_told(bench: Bench, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 # covers: P26, P30, A14
+import io
 import json
 from pathlib import Path
 
 import pytest
 from cli_bench import RUN_ID, TRAINING, Bench, contents, run_verb
+from rich.console import Console
+from rich.progress import Progress
 
 from LIVE_TRADING.cli.exits import ExitCode
+from LIVE_TRADING.cli.train import ProgressBars
 
 
 def test_a_trained_run_holds_its_universe_and_its_horizons(bench: Bench) -> None:
@@ -57,3 +61,15 @@ def test_what_cannot_be_trained_is_refused_and_leaves_no_run(bench: Bench, chang
     assert result.exit_code == ExitCode.USAGE, result.output
     assert said in result.output
     assert not (bench.runs / "new").exists()
+
+
+def test_progress_into_a_file_is_told_in_lines_as_it_is_made() -> None:
+    file = io.StringIO()
+    with Progress(console=Console(file=file)) as display:
+        tell = ProgressBars(display)
+        tell("fit", 0, 40)
+        assert file.getvalue() == "fit 0 of 40\n"
+        for done in range(1, 41):
+            tell("fit", done, 40)
+    lines = file.getvalue().strip().splitlines()
+    assert lines == [f"fit {done} of 40" for done in range(0, 41, 4)]

@@ -166,7 +166,7 @@ def every_second(table: pa.Table) -> pa.Table:
         pytest.param(
             every_second,
             (),
-            ("manifest.json", "interval_ns expected 600000000000, found 300000000000", "train"),
+            ("manifest.json", "bar interval expected 10 minutes, found 5 minutes", "train"),
             id="another-interval",
         ),
         pytest.param(lambda t: t, ("--interval", "10"), ("bars of 5 minutes, not of 10 minutes",), id="interval-asked"),

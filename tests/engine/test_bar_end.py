@@ -13,6 +13,7 @@ from core_desk import BAR, Desk, Wish, anomalies_of, enter, leave, orders_of, ri
 from LIVE_TRADING.common.events import CycleAborted, PredictionsReady, ScheduledTrigger
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, BarBatch
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.commands import AccountMarked, Command, CycleDecided, CycleSkipped, RunInference
 
 MakeDesk = Callable[..., Desk]
@@ -83,7 +84,7 @@ def test_late_bars_are_said_and_not_applied(desk: Desk) -> None:
     desk.cycle(0, AAA=100.0)
     quotes = desk.core.state.quotes
     (said,) = desk.bars(0, AAA=120.0, BBB=float("nan"))
-    assert (said.kind, said.message) == ("late_bar", f"bar end {desk.bar_end_ns}: AAA, CCC not applied")
+    assert (said.kind, said.message) == ("late_bar", f"bar end {iso_utc(desk.bar_end_ns)}: AAA, CCC not applied")
     assert desk.core.state.quotes is quotes
 
 

@@ -86,7 +86,7 @@ def test_what_the_caller_feeds_is_accepted_when_it_fits(small_run):
     ("expectation", "message"),
     [
         pytest.param(
-            {"interval_ns": 60 * 10**9}, "interval_ns expected 60000000000, found 300000000000; use", id="interval"
+            {"interval_ns": 60 * 10**9}, "bar interval expected 1 minute, found 5 minutes; use", id="interval"
         ),
         pytest.param(
             {"features": ("ret_1", "rsi_9", "volume_ratio", "slot")},
@@ -131,7 +131,9 @@ def test_an_altered_snapshot_is_refused(small_run):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"interval_ns": 1}, "interval_ns expected 300000000000, found 1; restore", id="interval"),
+        pytest.param(
+            {"interval_ns": 1}, "bar interval expected 5 minutes, found 1e-09 seconds; restore", id="interval"
+        ),
         pytest.param({"features": ["a", "b", "c", "d"]}, "features expected", id="features"),
         pytest.param({"target": "ret_10m"}, "target expected ret_5m, found ret_10m", id="target"),
         pytest.param({"files": {}}, "no lightgbm model .model.txt is missing", id="no-model-file"),
