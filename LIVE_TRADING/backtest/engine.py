@@ -14,7 +14,7 @@ from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.clock import SimulatedClock
 from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady
 from LIVE_TRADING.common.exceptions import LiveTradingError
-from LIVE_TRADING.common.types import BarBatch, FloatArray, Session
+from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.interface import FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.book import empty_batch, merged
@@ -29,8 +29,8 @@ from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 class BlockPredictor(Protocol):
     """Predicts many bar ends at once, with the bits that one at a time would give."""
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        """Return raw forecasts (T, H, M, N) of features (T, F, N)."""
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        """Return forecasts of T bar ends of features (T, F, N)."""
         ...
 
 
@@ -97,7 +97,7 @@ class BacktestEngine:
         self._queue = EventQueue()
         self._inference: list[tuple[int, int, Event]] = []
         self._order = itertools.count()
-        self._block: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._block: dict[int, tuple[FloatArray, RawPredictions]] = {}
         self.inference_s = 0.0
         self.bar_events = 0
 
@@ -159,12 +159,13 @@ class BacktestEngine:
         cycle_ns = command.cycle_time_ns
         if cycle_ns not in self._block:
             self._predict_ahead(command, feed)
-        features, raw = self._block.pop(cycle_ns)
+        features, said = self._block.pop(cycle_ns)
         if not np.array_equal(features, command.features, equal_nan=True):
             raise LiveTradingError(f"features of {iso_utc(cycle_ns)} differ between the core and the block prediction")
         if self._latency.times_out(cycle_ns):
             self._await(now_ns + self._latency.timeout_ns, CycleAborted(cycle_ns, "timeout"))
-        self._await(now_ns + self._latency.of(cycle_ns), PredictionsReady(cycle_ns, raw, None, None))
+        ready = PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
+        self._await(now_ns + self._latency.of(cycle_ns), ready)
 
     def _await(self, arrival_ns: int, event: Event) -> None:
         heapq.heappush(self._inference, (arrival_ns, next(self._order), event))
@@ -186,9 +187,9 @@ class BacktestEngine:
             ends.append(end_ns)
             rows.append(values)
         started = time.perf_counter()
-        raw = self._predictor.predict_block(np.stack(rows))
+        block = self._predictor.predict_block(np.stack(rows))
         self.inference_s += time.perf_counter() - started
-        self._block = {end: (rows[row], raw[row]) for row, end in enumerate(ends)}
+        self._block = {end: (rows[row], block.at(row)) for row, end in enumerate(ends)}
 
     def _on_time(self, items: list[FeedItem]) -> dict[int, BarBatch]:
         """Return, by bar end, the bars that will have arrived when their cycle is due."""

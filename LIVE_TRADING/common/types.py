@@ -109,6 +109,27 @@ class Instrument(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RawPredictions(Record):
+    """What the models of a run say of one bar end; of a block of them, every array has a leading axis T.
+
+    `raw` (H, M, N) forecasts, NaN: none. `p_peak`, `p_valley` (N,) calibrated probabilities, NaN: none for that symbol;
+    None: there is no such classifier.
+    """
+
+    raw: FloatArray
+    p_peak: FloatArray | None = None
+    p_valley: FloatArray | None = None
+
+    def at(self, row: int) -> RawPredictions:
+        """Return those of one bar end of a block."""
+        return RawPredictions(
+            self.raw[row],
+            None if self.p_peak is None else self.p_peak[row],
+            None if self.p_valley is None else self.p_valley[row],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HorizonPredictions(Record):
     """Stage 1 for one horizon: arrays (M, N)."""
 

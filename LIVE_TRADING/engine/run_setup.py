@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, ModelLoadError
 from LIVE_TRADING.common.fingerprint import cpu_fingerprint
 from LIVE_TRADING.common.horizons import HORIZON_NAMES, INTRADAY_MINUTES
-from LIVE_TRADING.common.types import FloatArray, Instrument, Session
+from LIVE_TRADING.common.types import FloatArray, Instrument, RawPredictions, Session
 from LIVE_TRADING.common.units import NS_PER_MINUTE, iso_utc, money
 from LIVE_TRADING.engine.assembly import Assembly, assemble
 from LIVE_TRADING.engine.checkpoint import arrays_name
@@ -38,12 +38,12 @@ CURRENCY = "USD"
 class RunPredictor(Protocol):
     """Forecasts on the run's full grid of horizons and families."""
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return (H, M, N) of features (F, N)."""
+    def predict(self, features: FloatArray) -> RawPredictions:
+        """Return (H, M, N) of features (F, N), and barrier probabilities (N,) or None."""
         ...
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        """Return (T, H, M, N) of features (T, F, N)."""
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        """Return the same of T bar ends of features (T, F, N)."""
         ...
 
 
@@ -83,18 +83,19 @@ class _OnGrid:
         self._rows = [horizons.index(name) for name in predictor.horizons]
         self._n_horizons = len(horizons)
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         """Return (H, M, N)."""
         return self._widen(self._predictor.predict(features))
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
+    def predict_block(self, features: FloatArray) -> RawPredictions:
         """Return (T, H, M, N)."""
         return self._widen(self._predictor.predict_block(features))
 
-    def _widen(self, raw: FloatArray) -> FloatArray:
+    def _widen(self, said: RawPredictions) -> RawPredictions:
+        raw = said.raw
         wide = np.full((*raw.shape[:-3], self._n_horizons, *raw.shape[-2:]), np.nan)
         wide[..., self._rows, :, :] = raw
-        return wide
+        return replace(said, raw=wide)
 
 
 @dataclass(frozen=True, slots=True)

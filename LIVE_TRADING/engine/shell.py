@@ -25,7 +25,7 @@ from LIVE_TRADING.brokers.interface import Broker, MarketObserver
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.events import CycleAborted, Event, OrderReject, PredictionsReady, SystemFault
 from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError, OrderRejectedError, StateError
-from LIVE_TRADING.common.types import FloatArray, Order
+from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
@@ -44,8 +44,8 @@ DATA_ENDED, STOP_REQUESTED, MAX_CYCLES = "the data ended", "a stop was requested
 class Predictor(Protocol):
     """The inference half of stage 1."""
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return raw forecasts (H, M, N) of features (F, N)."""
+    def predict(self, features: FloatArray) -> RawPredictions:
+        """Return raw forecasts (H, M, N) and barrier probabilities (N,) of features (F, N)."""
         ...
 
 
@@ -55,9 +55,9 @@ class NoForecasts:
     def __init__(self, n_horizons: int, n_families: int) -> None:
         self._shape = (n_horizons, n_families)
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return NaN of shape (H, M, N)."""
-        return np.full((*self._shape, features.shape[1]), np.nan)
+    def predict(self, features: FloatArray) -> RawPredictions:
+        """Return NaN of shape (H, M, N), and no probabilities."""
+        return RawPredictions(np.full((*self._shape, features.shape[1]), np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,8 @@ class LiveShell:
             if not future.done():
                 self._timed_out(cycle_ns)
         try:
-            raw, duration_s = await future
+            said, duration_s = await future
+            ready = PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
         except Exception as error:  # noqa: BLE001  whatever a model raises ends its cycle and stops new orders
             self._fault("inference_failed", error)
             self.put(CycleAborted(cycle_ns, "inference_failed"))
@@ -310,7 +311,7 @@ class LiveShell:
         await self._clock.wait(None, requested_ns + self._latency.of(cycle_ns))
         self.inference_s += duration_s
         emit.emit_inference_completed(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, duration_s=duration_s)
-        self.put(PredictionsReady(cycle_ns, raw, None, None))
+        self.put(ready)
 
     def _timed_out(self, cycle_ns: int) -> None:
         """Give a cycle up whose predictions do not come."""
@@ -318,10 +319,10 @@ class LiveShell:
         emit.emit_prediction_timeout(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, timeout_s=timeout_s)
         self.put(CycleAborted(cycle_ns, "timeout"))
 
-    def _timed_predict(self, features: FloatArray) -> tuple[FloatArray, float]:
+    def _timed_predict(self, features: FloatArray) -> tuple[RawPredictions, float]:
         started = time.perf_counter()
-        raw = self._predictor.predict(features)
-        return raw, time.perf_counter() - started
+        said = self._predictor.predict(features)
+        return said, time.perf_counter() - started
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

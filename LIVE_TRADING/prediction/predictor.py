@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
-from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.models.artifacts import ValidationFigures, target_name
 from LIVE_TRADING.models.inference import InferenceEngine
 from LIVE_TRADING.models.loader import ModelLoader
@@ -52,13 +52,13 @@ class MultiHorizonPredictor:
             [[loader.load(target_name(h), family) for family in self.families] for h in self.horizons]
         )
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast."""
-        return self._engine.predict(features)
+        return RawPredictions(self._engine.predict(features))
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
+    def predict_block(self, features: FloatArray) -> RawPredictions:
         """Return raw forecasts (T, H, M, N) of features (T, F, N), bit-equal to `predict` bar by bar."""
-        return self._engine.predict_block(features)
+        return RawPredictions(self._engine.predict_block(features))
 
     def model_hashes(self) -> dict[str, str]:
         """Return, by `<target>/<family>`, the SHA-256 of model_meta.json, which pins the model files by theirs."""

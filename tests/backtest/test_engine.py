@@ -16,7 +16,7 @@ from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.events import PredictionsReady, Stamped
 from LIVE_TRADING.common.exceptions import LiveTradingError
-from LIVE_TRADING.common.types import BarBatch, FloatArray, Session
+from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import NS_PER_DAY, NS_PER_MINUTE
 from LIVE_TRADING.data.calendars import SessionTable, session_table
 from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
@@ -132,7 +132,7 @@ def assert_as_one_at_a_time(run: Run, expected: dict[int, FloatArray]) -> None:
     for cycle_ns, features in asked.items():
         np.testing.assert_array_equal(features, expected[cycle_ns])
     for cycle_ns, raw in run.witness.raw.items():
-        alone = run.predictor.predict(asked[cycle_ns])  # type: ignore[attr-defined]
+        alone = run.predictor.predict(asked[cycle_ns]).raw  # type: ignore[attr-defined]
         np.testing.assert_array_equal(raw.view(np.int64), alone.view(np.int64))
 
 
@@ -317,8 +317,8 @@ def test_features_that_differ_in_one_bit_stop_the_backtest(panel: BarPanel, star
 class Misshapen:
     """Forecasts on another grid than the run's."""
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        return np.zeros((len(features), 1, 1, 1))
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        return RawPredictions(np.zeros((len(features), 1, 1, 1)))
 
 
 def test_what_the_core_cannot_handle_stops_a_backtest(panel: BarPanel, start_ns: int) -> None:

@@ -9,6 +9,7 @@ said of whole sessions compares counts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from real_runs import AFTER_TRAINING, Barriers, Trail, World, backtested, low_co
 
 from LIVE_TRADING.cli.settings import engine_config
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import BAR_FIELDS, Action, BoolArray, FloatArray, Leg
+from LIVE_TRADING.common.types import BAR_FIELDS, Action, BoolArray, FloatArray, Leg, RawPredictions
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.book import account_of
 from LIVE_TRADING.engine.config import EngineConfig
@@ -109,11 +110,12 @@ class CarriedForward:
     def __init__(self, models: RunPredictor) -> None:
         self._models = models
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        raw = self._models.predict_block(features)
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        said = self._models.predict_block(features)
+        raw = said.raw.copy()
         for row in range(1, len(raw)):
             raw[row] = np.where(np.isnan(raw[row]), raw[row - 1], raw[row])
-        return raw
+        return replace(said, raw=raw)
 
 
 def test_freshness_takes_confidence_from_forecasts_on_old_bars(world: World, panel: BarPanel) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.common.exceptions import ConfigurationError, ModelLoadError
-from LIVE_TRADING.common.types import Instrument
+from LIVE_TRADING.common.types import Instrument, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_MINUTE
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.panel import BarPanel
@@ -146,10 +146,10 @@ def test_a_subset_of_targets_has_views_on_its_horizons_only(opened: Callable[...
     features = np.random.default_rng(0).normal(size=(4, len(whole.run.feature_names), 12))
     assert whole.predictor is not None
     assert part.predictor is not None
-    one, few = whole.predictor.predict(features[0]), part.predictor.predict(features[0])
+    one, few = whole.predictor.predict(features[0]).raw, part.predictor.predict(features[0]).raw
     np.testing.assert_array_equal(few[[0, 2]], one[[0, 2]])
     assert np.isnan(few[1]).all()
-    block = part.predictor.predict_block(features)
+    block = part.predictor.predict_block(features).raw
     assert block.shape == (4, 3, 1, 12)
     np.testing.assert_array_equal(block[0], few)
 
@@ -164,11 +164,11 @@ def test_targets_that_the_run_lacks_are_refused(
 
 def test_a_predictor_of_one_s_own_stands_in_for_the_models(opened: Callable[..., RunPlan], run_root: Path) -> None:
     class Mine:
-        def predict(self, features: np.ndarray) -> np.ndarray:
-            return np.zeros((3, 1, features.shape[1]))
+        def predict(self, features: np.ndarray) -> RawPredictions:
+            return RawPredictions(np.zeros((3, 1, features.shape[1])))
 
-        def predict_block(self, features: np.ndarray) -> np.ndarray:
-            return np.zeros((len(features), 3, 1, features.shape[2]))
+        def predict_block(self, features: np.ndarray) -> RawPredictions:
+            return RawPredictions(np.zeros((len(features), 3, 1, features.shape[2])))
 
     mine = Mine()
     assert opened(run_root=run_root, predictor=mine).predictor is mine

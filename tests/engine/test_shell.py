@@ -21,7 +21,7 @@ from LIVE_TRADING.common.exceptions import (
     ReconciliationError,
     StateError,
 )
-from LIVE_TRADING.common.types import FloatArray, Order
+from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.interface import RecordedDataProvider
@@ -110,7 +110,7 @@ class _Stops(PlainForecast):
         self.stop: list[TradingEngine] = []
         self._left = at_call
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         self._left -= 1
         if self._left == 0:
             self.stop[0].request_stop()
@@ -141,7 +141,7 @@ class _Hangs(PlainForecast):
         super().__init__((), n_horizons)
         self.let_go = threading.Event()
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         assert self.let_go.wait(20)
         return super().predict(features)
 

@@ -15,7 +15,7 @@ import pytest
 from LIVE_TRADING.common.events import ScheduledTrigger, Stamped
 from LIVE_TRADING.common.exceptions import ConfigurationError, ModelLoadError, StateError
 from LIVE_TRADING.common.files import FolderLock, FolderLockedError
-from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.commands import AccountMarked, Command, SubmitOrder
@@ -61,9 +61,9 @@ class BreaksAt(PlainForecast):
         super().__init__(names, n_horizons)
         self._left = cycle
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         self._left -= 1
-        return np.zeros((1, 2, 3)) if self._left == 0 else super().predict(features)
+        return RawPredictions(np.zeros((1, 2, 3))) if self._left == 0 else super().predict(features)
 
 
 def breaking(panel: BarPanel, start_ns: int, decisions: int) -> BreaksAt:

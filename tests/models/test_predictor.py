@@ -17,9 +17,9 @@ FEATURES = np.random.default_rng(5).standard_normal((4, 12))
 def test_all_of_a_run_by_default(small_run):
     predictor = MultiHorizonPredictor(ModelLoader(small_run.root))
     assert (predictor.horizons, predictor.families) == (("5m", "1d"), ("lightgbm", "ridge"))
-    raw = predictor.predict(FEATURES)
+    raw = predictor.predict(FEATURES).raw
     assert raw.shape == (2, 2, 12)
-    assert predictor.predict_block(FEATURES[None])[0].tobytes() == raw.tobytes()
+    assert predictor.predict_block(FEATURES[None]).at(0).raw.tobytes() == raw.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_all_of_a_run_by_default(small_run):
 def test_a_subset_gives_the_same_numbers(small_run, choice, rows, columns):
     loader = ModelLoader(small_run.root)
     whole, part = MultiHorizonPredictor(loader), MultiHorizonPredictor(loader, **choice)
-    expected = whole.predict(FEATURES)[np.ix_(rows, columns)]
-    assert part.predict(FEATURES).tobytes() == expected.tobytes()
+    expected = whole.predict(FEATURES).raw[np.ix_(rows, columns)]
+    assert part.predict(FEATURES).raw.tobytes() == expected.tobytes()
     np.testing.assert_array_equal(part.validation.ic, whole.validation.ic[np.ix_(rows, columns)])
     assert set(part.model_hashes()) <= set(whole.model_hashes())
 
@@ -57,4 +57,8 @@ def test_an_altered_model_refuses_the_start(small_run):
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(ModelLoadError, match="SHA-256"):
         MultiHorizonPredictor(ModelLoader(small_run.root))
-    assert MultiHorizonPredictor(ModelLoader(small_run.root), horizons=("5m",)).predict(FEATURES).shape == (1, 2, 12)
+    assert MultiHorizonPredictor(ModelLoader(small_run.root), horizons=("5m",)).predict(FEATURES).raw.shape == (
+        1,
+        2,
+        12,
+    )

@@ -15,7 +15,7 @@ from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.brokers.exchange import ExchangeConfig, SimulatedExchange
 from LIVE_TRADING.brokers.simulated import BacktestBroker, PaperBroker
 from LIVE_TRADING.common.async_clock import VirtualClock
-from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.panel import BarPanel
@@ -42,12 +42,12 @@ class PlainForecast:
         self._row = list(feature_names).index("return_1") if "return_1" in feature_names else 0
         self._shape = (n_horizons, n_families)
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         signal = -features[self._row]
-        return np.broadcast_to(signal, (*self._shape, len(signal))).copy()
+        return RawPredictions(np.broadcast_to(signal, (*self._shape, len(signal))).copy())
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        return np.stack([self.predict(row) for row in features])
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        return RawPredictions(np.stack([self.predict(row).raw for row in features]))
 
 
 @dataclass(frozen=True)

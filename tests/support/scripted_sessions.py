@@ -20,7 +20,7 @@ from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.files import OsFileLayer
-from LIVE_TRADING.common.types import FloatArray, Order, Side
+from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions, Side
 from LIVE_TRADING.data.historical import LateBar
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
@@ -150,10 +150,10 @@ class _Crooked(PlainForecast):
 
     calls = 0
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: FloatArray) -> RawPredictions:
         self.calls += 1
         if self.calls == 133:
-            return np.zeros((1, 1, 1))
+            return RawPredictions(np.zeros((1, 1, 1)))
         if self.calls == 136:
             raise ZeroDivisionError("a model")
         return super().predict(features)

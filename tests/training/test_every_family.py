@@ -74,8 +74,8 @@ def test_the_run_is_read_back_and_its_forecasts_do_not_depend_on_the_block(plant
         blocks.append(view.features)
     predictor = MultiHorizonPredictor(ModelLoader(planted.run_root, memory_config=memory_config(EngineConfig())))
     assert predictor.families == FAMILIES
-    whole = predictor.predict_block(np.stack(blocks))
-    alone = np.stack([predictor.predict(features) for features in blocks])
+    whole = predictor.predict_block(np.stack(blocks)).raw
+    alone = np.stack([predictor.predict(features).raw for features in blocks])
     assert whole.tobytes() == alone.tobytes()
     assert np.isfinite(whole[-1]).any(axis=2).all()
 

@@ -96,7 +96,7 @@ def test_the_run_is_read_by_the_engine_that_it_was_trained_for(planted: Training
     )
     predictor = MultiHorizonPredictor(loader)
     assert predictor.horizons == ("5m", "15m")
-    assert predictor.predict(np.zeros((len(names), 30))).shape == (2, 2, 30)
+    assert predictor.predict(np.zeros((len(names), 30))).raw.shape == (2, 2, 30)
     for h in range(2):
         for m in range(2):
             metrics = planted.models[2 * h + m].metrics
