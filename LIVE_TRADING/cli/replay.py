@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     if run.cpu_fingerprint != cpu_fingerprint():
         print(f"recorded on {run.cpu_fingerprint}, replayed on {cpu_fingerprint()}: last bits may differ")
     core = start_core(state_dir, run)
+    _tell_other_features(run, core.market_model.features.sources)
     path = state_dir / FILE_NAME
     explainer = _Explainer(run, core_config(run), explained, at) if explained is not None else None
     started = time.perf_counter()
@@ -49,6 +51,13 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     if explainer is not None and not explainer.told:
         explainer.say_nothing_was_told()
     return int(ExitCode.DONE)
+
+
+def _tell_other_features(run: RunStarted, now: Mapping[str, str]) -> None:
+    """Say which user features are not the version that was recorded."""
+    for path, recorded in run.feature_sources.items():  # order: of the configuration
+        if now.get(path) != recorded:
+            print(f"user feature {path}: recorded with {recorded:.12}, now {now.get(path, 'none'):.12}: it may differ")
 
 
 def core_config(run: RunStarted) -> EngineConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
@@ -161,6 +161,7 @@ class RunStarted:
     warmup_until_ns: int
     market_arrays: str
     started_ns: int
+    feature_sources: dict[str, str] = field(default_factory=dict)
 
 
 OrderEvent = OrderAck | OrderFill | OrderReject | OrderCancelled | CancelRejected | OrderExpired

@@ -62,15 +62,16 @@ def build_market(
     config: EngineConfig,
     horizons: tuple[Horizon, ...],
     families: tuple[str, ...],
-    n_symbols: int,
+    symbols: tuple[str, ...],
     bars_per_session: int,
     interval_ns: int,
     validation: ValidationFigures,
     overnight: bool,
 ) -> MarketModel:
     """Return the models whose state is the market memory; training builds the same."""
+    n_symbols = len(symbols)
     return MarketModel(
-        FeatureBuilder(config.features, n_symbols, bars_per_session),
+        FeatureBuilder(config.features, n_symbols, bars_per_session, symbols),
         VolatilityModel(config.volatility, bars_per_session, overnight),
         AdvModel(config.adv),
         ForecastModel(
@@ -101,7 +102,7 @@ def assemble(run: RunStarted) -> Assembly:
         config,
         horizons,
         run.families,
-        len(run.symbols),
+        run.symbols,
         run.bars_per_session,
         run.interval_ns,
         validation,

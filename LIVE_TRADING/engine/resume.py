@@ -65,7 +65,7 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
         return None
     if first.kind != "run":
         raise StateError(f"{path}: does not begin with a run; move the folder away to start a new one")
-    run: RunStarted = record_from(RunStarted, first.data[0])
+    run: RunStarted = record_from(RunStarted, {"feature_sources": {}, **first.data[0]})
     return run
 
 
@@ -141,6 +141,7 @@ def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -
             "instruments",
             "interval_ns",
             "model_hashes",
+            "feature_sources",
             "data_hash",
             "calendar",
         )

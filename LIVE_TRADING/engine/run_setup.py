@@ -135,8 +135,8 @@ def open_run(
         Data and artifacts do not fit: interval, calendar, symbols, features; or the start precedes the snapshot.
     """
     _check_currency(instruments, data.symbols)
-    features = FeatureBuilder(config.features, len(data.symbols), data.bars_per_session).names
-    found = _load(run_root, data, features, predictor, targets, config)
+    builder = FeatureBuilder(config.features, len(data.symbols), data.bars_per_session, data.symbols)
+    found = _load(run_root, data, builder, predictor, targets, config)
     first_ns, last_ns = data.sessions[0].open_ns, data.sessions[-1].close_ns
     start = start_ns if start_ns is not None else (found.until_ns if found.until_ns is not None else first_ns)
     end = min(end_ns, last_ns) if end_ns is not None else last_ns
@@ -165,7 +165,7 @@ def open_run(
         symbols=data.symbols,
         horizons=found.horizons,
         families=found.families,
-        feature_names=features,
+        feature_names=builder.names,
         model_hashes=found.hashes,
         ic_val=_nullable(found.figures[0]),
         n_val=_nullable(found.figures[1]),
@@ -176,6 +176,7 @@ def open_run(
         warmup_until_ns=start,
         market_arrays=arrays_name(0),
         started_ns=feed_start,
+        feature_sources=builder.sources,
     )
     assembly = assemble(run)
     market = assembly.market.initial()
@@ -199,7 +200,7 @@ def _check_currency(instruments: Mapping[str, Instrument], symbols: Sequence[str
 def _load(
     run_root: Path | None,
     data: DataFacts,
-    features: tuple[str, ...],
+    features: FeatureBuilder,
     predictor: RunPredictor | None,
     targets: Sequence[str] | None,
     config: EngineConfig,
@@ -212,9 +213,10 @@ def _load(
     loader = ModelLoader(
         run_root,
         interval_ns=data.interval_ns,
-        features=features,
+        features=features.names,
         symbols=data.symbols,
         memory_config=memory_config(config),
+        feature_sources=features.sources,
         compiled=config.engine.compiled_forest,
     )
     found = loader.artifacts

@@ -28,6 +28,7 @@ META_FILE = "model_meta.json"
 SNAPSHOT_FILE = "snapshot.npz"
 TARGET_PREFIX = "ret_"
 _MEMORY_KEYS = ("features.", "volatility.", "adv.", "prediction.standardizer.", "prediction.skill.")
+_EXTRA_KEYS = ("features.extra", "features.extra_lookback")
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -103,6 +104,9 @@ class Manifest(FrozenConfig):
     horizons: tuple[str, ...]
     families: tuple[str, ...]
     features: tuple[str, ...]
+    feature_sources: dict[str, Sha256] = Field(
+        {}, description="SHA-256 of the module of each user feature, by its path"
+    )
     quotes_estimated: bool
     data_hash: str
     data_start: str
@@ -158,9 +162,12 @@ def model_folder(target: str, family: str) -> PurePosixPath:
 def memory_config(config: BaseModel) -> dict[str, Any]:
     """Return the settings that the market memory of a run and its features depend on, by dotted key.
 
-    `config` has the sections features, volatility, adv and prediction.
+    `config` has the sections features, volatility, adv and prediction. Without user features nothing depends on theirs.
     """
-    return {key: value for key, value in flat(config).items() if key.startswith(_MEMORY_KEYS)}
+    settings = {key: value for key, value in flat(config).items() if key.startswith(_MEMORY_KEYS)}
+    if not settings.get("features.extra"):
+        settings = {key: value for key, value in settings.items() if key not in _EXTRA_KEYS}
+    return settings
 
 
 def sha256(data: bytes) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.models.indicators import IndicatorConfig
+
+_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
+FunctionPath = Annotated[str, Field(pattern=rf"^{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}$")]
 
 
 class FeatureConfig(FrozenConfig):
@@ -20,12 +23,17 @@ class FeatureConfig(FrozenConfig):
     volume_level_sessions: float = Field(5.0, gt=0, le=250, description="EWMA of log volume, in sessions")
     volume_clip: float = Field(4.0, gt=0, le=20, description="largest surprise, natural log units; 4 is a factor of 55")
     indicators: IndicatorConfig = IndicatorConfig()
+    extra: tuple[FunctionPath, ...] = Field((), max_length=64, description="user features, `package.module:function`")
+    extra_lookback: int = Field(256, ge=1, le=10_000, description="bars that a user feature is given, at most")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         for name, spans in (("return_spans", self.return_spans), ("volatility_spans", self.volatility_spans)):
             if list(spans) != sorted(set(spans)) or not 2 <= spans[0] <= spans[-1] <= 1_000:
                 raise ValueError(f"{name} {list(spans)} must ascend between 2 and 1000")
+        functions = [path.rpartition(":")[2] for path in self.extra]
+        if len(set(functions)) != len(functions):
+            raise ValueError(f"extra {list(self.extra)} names a function twice; its name is the feature's, rename one")
         return self
 
     @property

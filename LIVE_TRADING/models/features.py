@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, Self
 
@@ -17,6 +17,7 @@ from LIVE_TRADING.models.feature_config import FeatureConfig
 from LIVE_TRADING.models.indicators import INDICATORS, Indicators, IndicatorState
 from LIVE_TRADING.models.rings import RingState, WindowSums
 from LIVE_TRADING.models.session_levels import SessionState, advance_session, initial_session, open_session
+from LIVE_TRADING.models.user_features import RecentBars, UserFeatures
 from LIVE_TRADING.models.volume_level import VolumeLevel, VolumeState, safe_volume
 
 __all__ = ["Bars", "FeatureBuilder", "FeatureConfig", "FeatureState", "compute_all"]
@@ -34,12 +35,15 @@ class FeatureState:
     session: SessionState
     volume: VolumeState
     sums: RingState
+    extra: RecentBars | None = None  # what user features look back on
 
     def to_arrays(self) -> ArrayMap:
         """Return copies of all arrays by name."""
         named: ArrayMap = {}
         for field in fields(self):
-            named |= with_prefix(field.name, getattr(self, field.name).to_arrays())
+            part = getattr(self, field.name)
+            if part is not None:
+                named |= with_prefix(field.name, part.to_arrays())
         return {name: array.copy() for name, array in named.items()}
 
     @classmethod
@@ -52,11 +56,13 @@ class FeatureState:
             An array is missing.
         """
         own = {name: np.array(array) for name, array in arrays.items()}
+        extra = under_prefix("extra", own)
         return cls(
             IndicatorState.from_arrays(under_prefix("indicators", own)),
             SessionState.from_arrays(under_prefix("session", own)),
             VolumeState.from_arrays(under_prefix("volume", own)),
             RingState.from_arrays(under_prefix("sums", own)),
+            RecentBars.from_arrays(extra) if extra else None,
         )
 
     def copy(self) -> Self:
@@ -84,6 +90,7 @@ class FeatureBuilder:
     volume_ratio             log volume, clipped likewise, minus its mean over the last bars, this one included
     session_elapsed          share of the session's bars that have ended;  session_bars_left: how many are to come
     rank_*                   rank across the symbols that have the feature, in (−½, ½)
+    extra_*                  `features.extra`: functions of the user's own
 
     NaN: the symbol has no bar here, or not yet enough of them, or the feature has no value (gap of the first session,
     unknown volume). A missing bar changes nothing in a symbol's memory: its features go on as if that bar had not been,
@@ -91,7 +98,9 @@ class FeatureBuilder:
     rounding. A symbol's features depend on no other symbol, save the ranks.
     """
 
-    def __init__(self, config: FeatureConfig, n_symbols: int, bars_per_session: int) -> None:
+    def __init__(
+        self, config: FeatureConfig, n_symbols: int, bars_per_session: int, symbols: Sequence[str] = ()
+    ) -> None:
         self.n_symbols = n_symbols
         self._config = config
         self._indicators = Indicators(config.indicators, n_symbols)
@@ -107,13 +116,29 @@ class FeatureBuilder:
         self._indicator_rows = slice(self._row["rsi"], self._row["rsi"] + len(INDICATORS))
         self._ranked = np.array([self._row[name] for name in config.ranked])
         self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in config.ranked))
+        self._extra_rows = slice(len(self.names), None)
+        self.user_features: UserFeatures | None = None
+        if config.extra:
+            if len(symbols) != n_symbols:
+                raise ValueError(f"user features are told the symbols: {len(symbols)} given for {n_symbols} columns")
+            self.user_features = UserFeatures(config.extra, config.extra_lookback, symbols)
+            self.names += self.user_features.names
 
     def initial(self) -> FeatureState:
         """Return the memory before the first bar."""
         n = self.n_symbols
         return FeatureState(
-            self._indicators.initial(), initial_session(n), self._volume.initial(n), self._sums.initial()
+            self._indicators.initial(),
+            initial_session(n),
+            self._volume.initial(n),
+            self._sums.initial(),
+            None if self.user_features is None else self.user_features.initial(),
         )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Return the SHA-256 of each user feature's module, by its path in `features.extra`."""
+        return {} if self.user_features is None else dict(self.user_features.sources)
 
     def advance(
         self, state: FeatureState, bars: BarBatch, slot: int, n_bars_session: int, first_of_session: bool
@@ -150,8 +175,11 @@ class FeatureBuilder:
         out[self._row["session_elapsed"]] = (slot + 1) / n_bars_session
         out[self._row["session_bars_left"]] = n_bars_session - slot - 1
         self._blank(out[: len(self._row)], now)
-        out[len(self._row) :] = centred_ranks(out.take(self._ranked, axis=0))
-        return FeatureState(indicators, session, volume, sums), out
+        out[len(self._row) : self._extra_rows.start] = centred_ranks(out.take(self._ranked, axis=0))
+        extra = state.extra
+        if self.user_features is not None and extra is not None:
+            extra = self.user_features.advance(extra, bars, now, slot, out[self._extra_rows])
+        return FeatureState(indicators, session, volume, sums, extra), out
 
     def _logarithms(self, now: Arrival, reference: FloatArray) -> FloatArray:
         """Return a free row, the bar's returns, and log volume, (3, N); one contiguous logarithm, so that all symbols

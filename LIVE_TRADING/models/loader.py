@@ -48,6 +48,9 @@ class ModelLoader:
     memory_config
         Settings of features, volatility, ADV and prediction as `artifacts.memory_config` gives them; where given, a run
         that was trained with others is refused.
+    feature_sources
+        SHA-256 of the module of each user feature, by its path; where given, a run that was trained with another
+        version of one is refused.
     threads
         Prediction threads of the models. One is the safer default on a shared machine; the numbers do not depend on it.
     compiled
@@ -62,6 +65,7 @@ class ModelLoader:
         features: Sequence[str] | None = None,
         symbols: Sequence[str] | None = None,
         memory_config: Mapping[str, Any] | None = None,
+        feature_sources: Mapping[str, str] | None = None,
         threads: int = 1,
         compiled: bool = False,
     ) -> None:
@@ -70,6 +74,7 @@ class ModelLoader:
         self._features = None if features is None else tuple(features)
         self._symbols = None if symbols is None else tuple(symbols)
         self._memory_config = None if memory_config is None else dict(memory_config)
+        self._feature_sources = None if feature_sources is None else dict(feature_sources)
         self._threads = threads
         self._compiled = compiled
         self._manifest: Manifest | None = None
@@ -229,6 +234,12 @@ class ModelLoader:
             raise ModelLoadError(
                 f"{path}: {_settings_difference(self._memory_config, manifest.memory_config)}; use the settings of the "
                 "run, or train with these"
+            )
+        if self._feature_sources is not None and self._feature_sources != manifest.feature_sources:
+            raise ModelLoadError(
+                f"{path}: SHA-256 of the modules of user features: "
+                f"{_settings_difference(self._feature_sources, manifest.feature_sources)}; restore the version that "
+                "the models were trained with, or train again with this one"
             )
         unknown = sorted(set(self._symbols or ()) - set(manifest.symbols))
         if unknown:

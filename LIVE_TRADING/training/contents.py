@@ -148,6 +148,7 @@ def _manifest(run: TrainedRun, entries: tuple[ModelEntry, ...], snapshot: bytes)
         horizons=tuple(horizon.name for horizon in run.dataset.horizons),
         families=run.config.families,
         features=run.market.features.names,
+        feature_sources=run.market.features.sources,
         quotes_estimated=panel.quotes_estimated,
         data_hash=panel.data_hash,
         data_start=first.date,

@@ -113,7 +113,7 @@ def _market(
         engine,
         horizons,
         config.families,
-        len(panel.symbols),
+        panel.symbols,
         panel.bars_per_session,
         panel.interval_ns,
         no_figures(len(horizons), len(config.families)),

@@ -49,7 +49,7 @@ def market_of(
         EngineConfig(),
         horizons,
         families,
-        len(panel.symbols),
+        panel.symbols,
         panel.bars_per_session,
         panel.interval_ns,
         no_figures(len(horizons), len(families)),
