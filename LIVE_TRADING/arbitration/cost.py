@@ -55,3 +55,10 @@ class CostModel:
         known = (spread_bps >= 0.0) & (sigma_day_bps > 0.0) & (adv_usd > 0.0)
         root = np.sqrt(trade_usd / np.where(known, adv_usd, np.nan))
         return self._k1 * spread_bps + sigma_day_bps * (self._timing + self._impact * root) + self._fees_bps
+
+    def parts_bps(self, cost_bps: float, spread_bps: float) -> tuple[float, float, float]:
+        """Return the spread, the timing risk and impact, and the fees in one cost that `round_trip_bps` gave, bps."""
+        if not self._enabled:
+            return 0.0, 0.0, 0.0
+        spread = self._k1 * spread_bps
+        return spread, cost_bps - spread - self._fees_bps, self._fees_bps

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.types import FloatArray, IntArray
+from LIVE_TRADING.common.units import NS_PER_S
 
 
 def sharpe_ann(returns: FloatArray, sessions_per_year: float, risk_free: FloatArray | float = 0.0) -> float:
@@ -42,7 +43,7 @@ def mean_t(returns: FloatArray) -> float:
 
 def mean_over_sd(returns: FloatArray, risk_free: FloatArray | float = 0.0) -> float:
     """Return the Sharpe ratio per session."""
-    excess = _present(returns - np.asarray(risk_free, dtype=np.float64))
+    excess = observed(returns - np.asarray(risk_free, dtype=np.float64))
     # equal values have a deviation of 1e-18 for rounding; what is divided by it is no figure
     if excess.size < 2 or excess.max() == excess.min():
         return float("nan")
@@ -51,13 +52,13 @@ def mean_over_sd(returns: FloatArray, risk_free: FloatArray | float = 0.0) -> fl
 
 def volatility_ann(returns: FloatArray, sessions_per_year: float) -> float:
     """Return sd(r) · √sessions, ddof 1. NaN below two sessions."""
-    present = _present(returns)
+    present = observed(returns)
     return float(present.std(ddof=1) * np.sqrt(sessions_per_year)) if present.size >= 2 else float("nan")
 
 
 def downside_risk_ann(returns: FloatArray, sessions_per_year: float, required_return: float = 0.0) -> float:
     """Return √(mean(min(r − required, 0)²)) · √sessions, the mean over all sessions (Sortino and van der Meer 1991)."""
-    below = np.minimum(_present(returns) - required_return, 0.0)
+    below = np.minimum(observed(returns) - required_return, 0.0)
     return float(np.sqrt(np.mean(below**2)) * np.sqrt(sessions_per_year)) if below.size else float("nan")
 
 
@@ -65,7 +66,7 @@ def sortino_ann(returns: FloatArray, sessions_per_year: float, required_return: 
     """Return mean(r − required) · sessions / downside risk. NaN below two sessions or without a session below."""
     if len(returns) < 2:
         return float("nan")
-    excess = _present(returns) - required_return
+    excess = observed(returns) - required_return
     risk = downside_risk_ann(returns, sessions_per_year, required_return)
     return float(excess.mean() * sessions_per_year / risk) if risk > 0 else float("nan")
 
@@ -101,13 +102,13 @@ def calmar(returns: FloatArray, sessions_per_year: float) -> float:
 
 def value_at_risk(returns: FloatArray, cutoff: float = 0.05) -> float:
     """Return the empirical quantile of the returns (linear between observations), its sign kept."""
-    present = _present(returns)
+    present = observed(returns)
     return float(np.quantile(present, cutoff)) if present.size else float("nan")
 
 
 def expected_shortfall(returns: FloatArray, cutoff: float = 0.05) -> float:
     """Return the mean of the worst ⌊(n − 1)·cutoff⌋ + 1 returns."""
-    present = np.sort(_present(returns))
+    present = np.sort(observed(returns))
     return float(present[: int((present.size - 1) * cutoff) + 1].mean()) if present.size else float("nan")
 
 
@@ -120,6 +121,53 @@ def profit_factor(net_pnl: FloatArray) -> float:
     """Return the sum of the profits over that of the losses, by round trip after costs. NaN without a loss."""
     lost = -float(net_pnl[net_pnl < 0].sum())
     return float(net_pnl[net_pnl > 0].sum()) / lost if lost > 0 else float("nan")
+
+
+def holding_s(entry_ns: IntArray, exit_ns: IntArray) -> tuple[float, float]:
+    """Return mean and median time from a round trip's first fill to its last, seconds, nights included. NaN: none."""
+    if not len(entry_ns):
+        return float("nan"), float("nan")
+    held = (exit_ns - entry_ns) / NS_PER_S
+    return float(held.mean()), float(np.median(held))
+
+
+def capacity_usd(equity_usd: float, gross_usd: float, spread_and_fees_usd: float, impact_usd: float) -> float:
+    """Return the equity at which market impact eats all that the trades earned before costs.
+
+    E · ((gross − spread − fees) / impact)². Trades s times as large earn s times as much, pay s times as much spread
+    and fees, and s^(3/2) times as much impact, since impact per dollar grows with √(q/ADV) (Barra 1997; Almgren et al.
+    2005; Tóth et al. 2011); they earn nothing at the s that makes the two equal. This is the terminal capacity of
+    Vangelisti (2006), The Capacity of an Equity Strategy; most USD are earned at 4/9 of it.
+
+    Parameters
+    ----------
+    equity_usd
+        At which the three amounts came about: the mean over the run.
+    gross_usd, spread_and_fees_usd, impact_usd
+        Sums over the same fills, as the simulated exchange charged them.
+
+    Returns
+    -------
+    float
+        0 where the trades do not even pay their spread and fees; NaN without impact, or where it is not known.
+    """
+    margin = gross_usd - spread_and_fees_usd
+    if not impact_usd > 0.0 or np.isnan(margin):
+        return float("nan")
+    return _finite(float(equity_usd * (max(margin, 0.0) / impact_usd) ** 2))
+
+
+def rolling_sharpe_ann(returns: FloatArray, window: int, sessions_per_year: float) -> FloatArray:
+    """Return the annualised Sharpe ratio of the last `window` sessions, shape (n,); NaN for the first window − 1."""
+    rolling = np.full(len(returns), np.nan)
+    for end in range(window, len(returns) + 1):
+        rolling[end - 1] = sharpe_ann(returns[end - window : end], sessions_per_year)
+    return rolling
+
+
+def compounded(returns: FloatArray) -> float:
+    """Return Π(1 + r) − 1, NaN in the returns counted as 0. NaN without sessions."""
+    return float(np.nanprod(1.0 + returns) - 1.0) if len(returns) else float("nan")
 
 
 def session_returns(closing_equity: FloatArray, start_equity: float) -> FloatArray:
@@ -144,7 +192,8 @@ def exposure_frac(position_usd: FloatArray, equity_usd: FloatArray) -> float:
     return float(np.mean(position_usd[usable] / equity_usd[usable])) if usable.any() else float("nan")
 
 
-def _present(values: FloatArray) -> FloatArray:
+def observed(values: FloatArray) -> FloatArray:
+    """Return the values that are not NaN."""
     kept: FloatArray = values[~np.isnan(values)]
     return kept
 

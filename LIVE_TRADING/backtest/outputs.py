@@ -7,6 +7,7 @@ renamed. Equal runs give equal bytes, except for the times and the memory in `su
 from __future__ import annotations
 
 import csv
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -17,17 +18,21 @@ from typing import Any
 import orjson
 
 from LIVE_TRADING.backtest.decisions_file import write_decisions
-from LIVE_TRADING.backtest.record import BacktestRecord, EquityCurve, FillRow
+from LIVE_TRADING.backtest.record import BacktestRecord, EntryBelief, EquityCurve, FillRow
 from LIVE_TRADING.backtest.report import render_report
 from LIVE_TRADING.backtest.summary import exact, figures, summary
 from LIVE_TRADING.backtest.trades import QUANTUM
+from LIVE_TRADING.common.determinism import sorted_items
 from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.units import iso_utc, plain
 
 SUMMARY = "summary.json"
+RUN = "run.json"
+RUN_FORMAT = 1
 FILES = (
     SUMMARY,
+    RUN,
     "trades.csv",
     "orders.csv",
     "rejections.csv",
@@ -55,6 +60,12 @@ TRADE_COLUMNS = (
     "exit_reason",
     "entry_order_id",
     "exit_order_id",
+    "spread_usd",
+    "alpha_bps",
+    "cost_model_spread_bps",
+    "cost_model_impact_bps",
+    "cost_model_fees_bps",
+    "family_shares",
 )
 ORDER_COLUMNS = (
     "time_utc",
@@ -135,6 +146,7 @@ def write_outputs(record: BacktestRecord, out: Path) -> dict[str, Any]:
         temp.mkdir()
         _write_files(record, temp)
         (temp / SUMMARY).write_bytes(summary_json(contents))
+        (temp / RUN).write_bytes(json_bytes(run_description(record), indent=True) + b"\n")
         (temp / "report.html").write_text(render_report(record, run), encoding="utf-8")
         _sync(temp)
         check_out_folder(out)
@@ -208,6 +220,29 @@ def _numbers(value: Any) -> Any:
     return value
 
 
+def run_description(record: BacktestRecord) -> dict[str, Any]:
+    """Return the contents of run.json: what was run, for a program that compares runs."""
+    scope, identity = record.scope, record.identity
+    return {
+        "format": RUN_FORMAT,
+        "run_id": identity.run_id,
+        "data_hash": identity.data_hash,
+        "calendar": scope.calendar,
+        "timezone": scope.timezone,
+        "interval_ns": scope.interval_ns,
+        "sessions_per_year": scope.sessions_per_year,
+        "quotes_estimated": scope.quotes_estimated,
+        "symbols": list(scope.symbols),
+        "horizons": list(record.decisions.horizons),
+        "families": list(scope.families),
+        "sessions": [
+            {"date": session.date, "open_utc": iso_utc(session.open_ns), "close_utc": iso_utc(session.close_ns)}
+            for session in scope.sessions
+        ],
+        "config": dict(sorted_items(record.config)),
+    }
+
+
 def trade_rows(record: BacktestRecord) -> Rows:
     """Yield the rows of trades.csv."""
     for trade in record.trades:
@@ -225,11 +260,31 @@ def trade_rows(record: BacktestRecord) -> Rows:
             plain(trade.slippage_usd),
             plain(trade.fees_usd),
             plain(trade.net_pnl_usd),
-            "" if trade.cost_model_bps != trade.cost_model_bps else repr(float(trade.cost_model_bps)),
+            _float(trade.cost_model_bps),
             trade.exit_reason,
             trade.entry_order_id,
             trade.exit_order_id,
+            _float(trade.spread_usd),
+            *_belief(trade.belief, record.scope.families),
         )
+
+
+def _belief(belief: EntryBelief | None, families: Sequence[str]) -> tuple[str, ...]:
+    if belief is None:
+        return ("",) * 5
+    shares = zip(families, belief.family_shares, strict=True)
+    return (
+        _float(belief.alpha_bps),
+        _float(belief.cost_spread_bps),
+        _float(belief.cost_impact_bps),
+        _float(belief.cost_fees_bps),
+        ";".join(f"{family}={share!r}" for family, share in shares),
+    )
+
+
+def _float(value: float) -> str:
+    """Return a float so that it reads back exactly; nothing for NaN."""
+    return "" if math.isnan(value) else repr(float(value))
 
 
 def order_rows(record: BacktestRecord) -> Rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -86,12 +87,31 @@ class RejectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryBelief:
+    """What the pipeline believed of an entry when it decided it, bps of the notional; NaN: not known.
+
+    cost_bps = cost_spread_bps + cost_impact_bps + cost_fees_bps, of the round trip; impact holds the timing risk.
+    `family_shares` is each family's part of the blended alpha, weight · calibrated over their sum, by family as in
+    `RunScope.families`: the parts sum to 1, one that disagreed is negative.
+    """
+
+    alpha_bps: float
+    cost_bps: float
+    cost_spread_bps: float
+    cost_impact_bps: float
+    cost_fees_bps: float
+    family_shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TradeRow:
     """One round trip, from flat to flat.
 
     net_pnl_usd = gross_pnl_usd − slippage_usd − fees_usd, exactly; gross is the P&L at the fills' `mid_price`.
     `quantity` is the largest held, `entry_notional_usd` the sum of all fills that increased the position,
-    `cost_model_bps` the round trip's cost as the arbiter believed it at the entry, NaN if not known.
+    `cost_model_bps` the round trip's cost as the arbiter believed it at the entry, NaN if not known. `spread_usd` is
+    the part of the slippage that is spread, NaN where a fill does not know it. `belief` is that of the first fill's
+    order, None where that was no entry.
     """
 
     symbol: str
@@ -111,6 +131,16 @@ class TradeRow:
     exit_reason: str
     entry_order_id: str
     exit_order_id: str
+    spread_usd: float = float("nan")
+    belief: EntryBelief | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceLine:
+    """Closes of one symbol at bar ends, shape (B,); NaN: no bar."""
+
+    time_ns: IntArray
+    close: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +224,8 @@ class RunIdentity:
 class RunScope:
     """What was traded and when: the sessions that were decided in, oldest first, without those of the warm-up.
 
-    `sessions_per_year` annualises: 252 for equities, 365 for a market that is open always.
+    `sessions_per_year` annualises: 252 for equities, 365 for a market that is open always. `timezone` is the IANA name
+    of the exchange's, by which times of day are told; `families` the model families, as `family_shares` are ordered.
     """
 
     symbols: tuple[str, ...]
@@ -204,6 +235,8 @@ class RunScope:
     interval_ns: int
     start_equity_usd: Decimal
     quotes_estimated: bool
+    timezone: str = "UTC"
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +256,8 @@ class BacktestRecord:
     """One finished backtest.
 
     `trades` are the closed round trips, by exit (`trades.round_trips` makes them from fills); `marks` the last prices
-    of what is still held; `notes` sentences for the report's caveats that only the caller knows.
+    of what is still held; `notes` sentences for the report's caveats that only the caller knows; `config` every setting
+    of the run by dotted key, without secrets; `prices` the closes of the symbols whose trades the report draws.
     """
 
     identity: RunIdentity
@@ -237,3 +271,5 @@ class BacktestRecord:
     trades: Sequence[TradeRow]
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, PriceLine] = field(default_factory=dict)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from LIVE_TRADING.backtest.record import (
     BacktestRecord,
     Decisions,
+    EntryBelief,
     EquityCurve,
     FillRow,
     OrderRow,
+    PriceLine,
     RejectionRow,
     RunEffort,
     RunIdentity,
     RunScope,
 )
-from LIVE_TRADING.backtest.trades import round_trips
+from LIVE_TRADING.backtest.trades import most_traded, round_trips
 from LIVE_TRADING.common.events import OrderFill, RunStarted, Stamped
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.types import Leg, Session
 from LIVE_TRADING.common.units import BPS
+from LIVE_TRADING.data.calendars import calendar_zone
 from LIVE_TRADING.engine.book import mark
 from LIVE_TRADING.engine.commands import AccountMarked, Command, CycleDecided, SubmitOrder
 from LIVE_TRADING.engine.core import EngineCore
-from LIVE_TRADING.engine.cycle import STAGES, CycleResult
+from LIVE_TRADING.engine.cycle import STAGES, CycleResult, DecisionTrace
 from LIVE_TRADING.engine.orders import OrderRecord
 from LIVE_TRADING.engine.state import CoreState
 
@@ -56,6 +60,7 @@ class Recorder:
         self._rejections: list[RejectionRow] = []
         self._marks: list[AccountMarked] = []
         self._cycles: list[_CycleRow] = []
+        self._beliefs: dict[str, EntryBelief] = {}
         self._warmup = 0
 
     def __call__(self, stamped: Stamped, commands: Sequence[Command]) -> None:
@@ -108,6 +113,9 @@ class Recorder:
             self._warmup += 1
             return
         self._cycles.append(_CycleRow.of(result))
+        for order in result.orders:
+            if order.leg is Leg.ENTRY:
+                self._beliefs[order.client_order_id] = self._belief(result.trace, self._column[order.symbol])
         self._rejections += [
             RejectionRow(
                 time_ns=result.scheduled_time_ns,
@@ -121,14 +129,37 @@ class Recorder:
             for no in result.rejections
         ]
 
+    def _belief(self, trace: DecisionTrace, column: int) -> EntryBelief:
+        """Return what is believed of an entry that the cycle in hand decided."""
+        row = int(trace.arbitration.horizon[column])
+        parts = trace.blend.weights[row] * np.nan_to_num(trace.predictions.calibrated[row, :, column], nan=0.0)
+        cost_bps = float(trace.arbitration.cost_bps[column])
+        cost_model = self._core.parts.stages.cost_model
+        return EntryBelief(
+            float(trace.blend.alpha_bps[row, column]),
+            cost_bps,
+            *cost_model.parts_bps(cost_bps, float(trace.spread.spread_bps[column])),
+            family_shares=tuple((parts / parts.sum()).tolist()),
+        )
+
     def record(
-        self, sessions: tuple[Session, ...], effort: Effort, quotes_estimated: bool, notes: tuple[str, ...] = ()
+        self,
+        sessions: tuple[Session, ...],
+        effort: Effort,
+        quotes_estimated: bool,
+        notes: tuple[str, ...] = (),
+        config: Mapping[str, Any] | None = None,
+        closes: Callable[[str], PriceLine] | None = None,
     ) -> BacktestRecord:
-        """Return everything that was recorded, in the form of the output files."""
+        """Return everything that was recorded, in the form of the output files.
+
+        `config` holds all settings by dotted key, `closes` gives the bars of a symbol whose trades are to be drawn.
+        """
         run, state = self._run, self._core.state
         decisions = self._decisions()
         orders = [self._order_row(command) for command in self._submitted]
-        trades, _ = round_trips(self._fills, orders, decisions, run.symbols)
+        trades, _ = round_trips(self._fills, orders, decisions, run.symbols, self._beliefs)
+        drawn = most_traded(trades) if closes is not None else ()
         digests = state.digest.texts()
         return BacktestRecord(
             identity=RunIdentity(
@@ -146,6 +177,8 @@ class Recorder:
                 interval_ns=run.interval_ns,
                 start_equity_usd=Decimal(run.initial_cash),
                 quotes_estimated=quotes_estimated,
+                timezone=calendar_zone(run.calendar),
+                families=run.families,
             ),
             effort=RunEffort(
                 cycles=len(self._cycles),
@@ -169,6 +202,8 @@ class Recorder:
             trades=trades,
             marks=_marks(state, run),
             notes=notes,
+            config=config or {},
+            prices={} if closes is None else {symbol: closes(symbol) for symbol in drawn},
         )
 
     def _order_row(self, command: SubmitOrder) -> OrderRow:

@@ -6,7 +6,7 @@ the geometry of charts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from LIVE_TRADING.backtest.funnel import StageFunnel
 from LIVE_TRADING.backtest.record import LONG, SHORT, BacktestRecord, TradeRow
 from LIVE_TRADING.backtest.report_charts import cost_bars, curve, waterfall
-from LIVE_TRADING.backtest.report_text import caveats, count, duration, pct, ratio, tone, usd, verdict
+from LIVE_TRADING.backtest.report_text import caveats, count, duration, pct, ratio, tone, usd, verdict, whole
 from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
 from LIVE_TRADING.common.horizons import HORIZON_NAMES
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 TEMPLATE = "report.html.j2"
 REASONS_SHOWN = 5
 UNREMARKABLE = frozenset({Reason.OK, Reason.SIZED, Reason.ORDERED})  # not worth a line where they let something pass
+FORMS: dict[str, Callable[[float], str]] = {
+    "pct": lambda value: pct(value, 2),
+    "ratio": ratio,
+    "count": whole,
+    "time": duration,
+    "usd": lambda value: usd(value, 0),
+}
 _WORDS_OF_TEXT = {text: reason_words(reason) for reason, text in REASON_TEXT.items()}
 
 
@@ -194,7 +201,7 @@ def _metrics(run: Figures) -> list[dict[str, str]]:
     rows = []
     for name, label, form, definition in METRIC_WORDS:
         value = getattr(run.performance, name)
-        text = pct(value, 2) if form == "pct" else ratio(value)
+        text = FORMS[form](value)
         rows.append({"label": label, "value": text, "definition": definition, "key": name})
     return rows
 

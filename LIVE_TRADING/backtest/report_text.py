@@ -41,6 +41,11 @@ def ratio(value: float) -> str:
     return _signed(value, 2, "")
 
 
+def whole(value: float) -> str:
+    """Return a number of things, rounded up: so many are needed."""
+    return f"{math.ceil(value):,}" if math.isfinite(value) else UNDEFINED
+
+
 def _signed(value: float, places: int, unit: str) -> str:
     if not math.isfinite(value):
         return UNDEFINED
@@ -65,6 +70,8 @@ def count(number: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Return a length of time in its two largest units."""
+    if not math.isfinite(seconds):
+        return UNDEFINED
     span = timedelta(seconds=round(seconds))
     hours, rest = divmod(span.seconds, 3600)
     if span.days:

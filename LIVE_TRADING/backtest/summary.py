@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from LIVE_TRADING.backtest import metrics
+from LIVE_TRADING.backtest import metrics, sharpe_inference
 from LIVE_TRADING.backtest.funnel import Funnel, decision_funnel, reasons_by_stage
 from LIVE_TRADING.backtest.record import LONG, SHORT, BacktestRecord, FillRow, TradeRow
 from LIVE_TRADING.backtest.trades import round_trips
@@ -58,24 +58,45 @@ class Performance:
     volatility_ann: float
     cagr: float
     daily_t: float
+    psr: float  # probability that the true Sharpe ratio is above 0
+    min_track_record_sessions: float  # to show that at 95 %
+    skewness: float
+    kurtosis: float  # not in excess: a normal's is 3
     value_at_risk_day: float
     expected_shortfall_day: float
     hit_rate: float  # by round trip
     profit_factor: float  # by round trip
+    holding_mean_s: float  # by round trip
+    holding_median_s: float  # by round trip
     turnover_day: float
     net_exposure_frac: float  # by bar end
     gross_exposure_frac: float  # by bar end, NaN where it was not kept
     time_in_market_frac: float  # by bar end, NaN where gross exposure was not kept
+    capacity_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostPart:
+    """One component of the costs: what was believed and what was paid, summed over the trades that know both."""
+
+    name: str
+    modelled_usd: float
+    paid_usd: float
 
 
 @dataclass(frozen=True, slots=True)
 class CostComparison:
-    """Closed round trips whose cost was believed beforehand: what was believed and what was paid."""
+    """Closed round trips whose cost was believed beforehand: what was believed and what was paid.
+
+    `parts` are spread, impact (the belief holds the timing risk) and fees, of the `part_trades` trades that know them.
+    """
 
     trades: int
     notional_usd: float
     modelled_usd: float
     paid_usd: float
+    part_trades: int = 0
+    parts: tuple[CostPart, ...] = ()
 
     @property
     def modelled_bps(self) -> float:
@@ -105,9 +126,10 @@ def figures(record: BacktestRecord) -> Figures:
     start = float(record.scope.start_equity_usd)
     closing = closing_equity(record)
     returns = metrics.session_returns(closing, start)
+    books = account(record)
     return Figures(
-        account=account(record),
-        performance=performance(record, closing, returns),
+        account=books,
+        performance=performance(record, books, closing, returns),
         costs=cost_comparison(record.trades),
         funnel=decision_funnel(record.decisions),
         closing_equity=closing,
@@ -137,7 +159,7 @@ def _spread_usd(fills: Sequence[FillRow]) -> float:
     return float(sum(float(fill.quantity * fill.mid_price) * fill.half_spread_bps / BPS for fill in fills))
 
 
-def performance(record: BacktestRecord, closing: FloatArray, returns: FloatArray) -> Performance:
+def performance(record: BacktestRecord, books: Account, closing: FloatArray, returns: FloatArray) -> Performance:
     """Return the performance figures.
 
     Parameters
@@ -150,6 +172,9 @@ def performance(record: BacktestRecord, closing: FloatArray, returns: FloatArray
     equity = np.asarray(record.equity.equity_usd, dtype=np.float64)
     gross = record.equity.gross_usd
     net_pnl = np.array([float(trade.net_pnl_usd) for trade in record.trades])
+    entered_ns = np.array([trade.entry_time_ns for trade in record.trades], dtype=np.int64)
+    left_ns = np.array([trade.exit_time_ns for trade in record.trades], dtype=np.int64)
+    holding_mean_s, holding_median_s = metrics.holding_s(entered_ns, left_ns)
     opening = np.concatenate(([start], closing[:-1])) if len(closing) else closing
     return Performance(
         sharpe_ann=metrics.sharpe_ann(returns, year),
@@ -161,15 +186,29 @@ def performance(record: BacktestRecord, closing: FloatArray, returns: FloatArray
         volatility_ann=metrics.volatility_ann(returns, year),
         cagr=metrics.cagr(returns, year),
         daily_t=metrics.mean_t(returns),
+        psr=sharpe_inference.psr_of_returns(returns),
+        min_track_record_sessions=sharpe_inference.min_track_record_of_returns(returns),
+        skewness=sharpe_inference.skewness(returns),
+        kurtosis=sharpe_inference.kurtosis(returns),
         value_at_risk_day=metrics.value_at_risk(returns),
         expected_shortfall_day=metrics.expected_shortfall(returns),
         hit_rate=metrics.hit_rate(net_pnl),
         profit_factor=metrics.profit_factor(net_pnl),
+        holding_mean_s=holding_mean_s,
+        holding_median_s=holding_median_s,
         turnover_day=metrics.turnover_day(traded_usd(record), opening),
         net_exposure_frac=metrics.exposure_frac(np.asarray(record.equity.positions_usd, dtype=np.float64), equity),
         gross_exposure_frac=_NAN if gross is None else metrics.exposure_frac(gross, equity),
         time_in_market_frac=_NAN if gross is None or not len(gross) else float(np.mean(gross > 0)),
+        capacity_usd=_capacity_usd(books, equity),
     )
+
+
+def _capacity_usd(books: Account, equity: FloatArray) -> float:
+    if not len(equity):
+        return _NAN
+    spread_and_fees = books.spread_usd + float(books.fees_usd)
+    return metrics.capacity_usd(float(equity.mean()), float(books.gross_pnl_usd), spread_and_fees, books.impact_usd)
 
 
 def closing_equity(record: BacktestRecord) -> FloatArray:
@@ -202,11 +241,34 @@ def session_index(fill_times_ns: IntArray, closes_ns: IntArray) -> IntArray:
 def cost_comparison(trades: Sequence[TradeRow]) -> CostComparison:
     """Return believed and paid costs over the trades whose belief is known."""
     known = [trade for trade in trades if not np.isnan(trade.cost_model_bps)]
+    divided = [trade for trade in known if trade.belief is not None and not np.isnan(trade.spread_usd)]
     return CostComparison(
         trades=len(known),
         notional_usd=float(sum((trade.entry_notional_usd for trade in known), _ZERO)),
         modelled_usd=float(sum(float(trade.entry_notional_usd) * trade.cost_model_bps / BPS for trade in known)),
         paid_usd=float(sum((trade.slippage_usd + trade.fees_usd for trade in known), _ZERO)),
+        part_trades=len(divided),
+        parts=_cost_parts(divided),
+    )
+
+
+def _cost_parts(trades: Sequence[TradeRow]) -> tuple[CostPart, ...]:
+    if not trades:
+        return ()
+    beliefs = np.array(
+        [(t.belief.cost_spread_bps, t.belief.cost_impact_bps, t.belief.cost_fees_bps) for t in trades if t.belief]
+    )
+    notional = np.array([float(trade.entry_notional_usd) for trade in trades])
+    modelled = (beliefs * notional[:, None]).sum(axis=0) / BPS
+    spread = sum(trade.spread_usd for trade in trades)
+    paid = (
+        spread,
+        float(sum((trade.slippage_usd for trade in trades), _ZERO)) - spread,
+        float(sum((trade.fees_usd for trade in trades), _ZERO)),
+    )
+    return tuple(
+        CostPart(name, float(believed), amount)
+        for name, believed, amount in zip(("spread", "impact", "fees"), modelled, paid, strict=True)
     )
 
 
@@ -259,6 +321,10 @@ def summary(record: BacktestRecord, run: Figures) -> dict[str, Any]:
             "paid_usd": run.costs.paid_usd,
             "modelled_bps": run.costs.modelled_bps,
             "paid_bps": run.costs.paid_bps,
+            "part_trades": run.costs.part_trades,
+            "parts": {
+                part.name: {"modelled_usd": part.modelled_usd, "paid_usd": part.paid_usd} for part in run.costs.parts
+            },
         },
         **record_dict(run.performance),
         "wall_s": effort.wall_s,

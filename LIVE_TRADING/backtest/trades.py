@@ -5,15 +5,18 @@ A fill that crosses zero closes one trade and opens the next; its fee is divided
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
 
-from LIVE_TRADING.backtest.record import LONG, SHORT, Decisions, FillRow, OrderRow, TradeRow
+from LIVE_TRADING.backtest.record import LONG, SHORT, Decisions, EntryBelief, FillRow, OrderRow, TradeRow
+from LIVE_TRADING.common.units import BPS
 
 QUANTUM = Decimal("1e-8")  # of what is divided: mean prices, parts of a fee
+SYMBOLS_DRAWN = 4  # whose trades the report shows on their price
 _ZERO = Decimal(0)
 
 
@@ -38,6 +41,7 @@ class OpenTrade:
     cash_usd: Decimal = _ZERO
     mid_cash_usd: Decimal = _ZERO
     fees_usd: Decimal = _ZERO
+    spread_usd: float = 0.0
 
     @property
     def entry_price(self) -> Decimal:
@@ -61,13 +65,16 @@ class OpenTrade:
             cash_usd=self.cash_usd - signed * fill.price,
             mid_cash_usd=self.mid_cash_usd - signed * fill.mid_price,
             fees_usd=self.fees_usd + fill.fee,
+            spread_usd=self.spread_usd + float(fill.quantity * fill.mid_price) * fill.half_spread_bps / BPS,
         )
 
     def marked_net_usd(self, mark: Decimal) -> Decimal:
         """Return the P&L after costs so far, the rest valued at `mark`."""
         return self.cash_usd + self.position * mark - self.fees_usd
 
-    def closed(self, fill: FillRow, cost_model_bps: float, exit_reason: str) -> TradeRow:
+    def closed(
+        self, fill: FillRow, cost_model_bps: float, exit_reason: str, belief: EntryBelief | None = None
+    ) -> TradeRow:
         """Return the round trip that `fill` ended."""
         return TradeRow(
             symbol=self.symbol,
@@ -87,6 +94,8 @@ class OpenTrade:
             exit_reason=exit_reason,
             entry_order_id=self.entry_order_id,
             exit_order_id=fill.order_id,
+            spread_usd=self.spread_usd,
+            belief=belief,
         )
 
 
@@ -96,6 +105,7 @@ class _Book:
 
     cost_bps: Mapping[str, float]
     reasons: Mapping[str, str]
+    beliefs: Mapping[str, EntryBelief]
     open: dict[str, OpenTrade] = field(default_factory=dict)
     closed: list[TradeRow] = field(default_factory=list)
 
@@ -125,7 +135,8 @@ class _Book:
             return
         del self.open[fill.symbol]
         cost_bps = self.cost_bps.get(trade.entry_order_id, float("nan"))
-        self.closed.append(trade.closed(fill, cost_bps, self.reasons.get(fill.order_id, "")))
+        belief = self.beliefs.get(trade.entry_order_id)
+        self.closed.append(trade.closed(fill, cost_bps, self.reasons.get(fill.order_id, ""), belief))
 
 
 def round_trips(
@@ -133,6 +144,7 @@ def round_trips(
     orders: Sequence[OrderRow] = (),
     decisions: Decisions | None = None,
     symbols: Sequence[str] = (),
+    beliefs: Mapping[str, EntryBelief] | None = None,
 ) -> tuple[list[TradeRow], list[OpenTrade]]:
     """Return the closed round trips, in the order of their last fills, and what is still open, by symbol.
 
@@ -144,9 +156,11 @@ def round_trips(
         Give the exits their reason.
     decisions, symbols
         Give the entries the cost that the arbiter believed in: `cost_bps` of the entry order's cycle and symbol.
+    beliefs
+        What else was believed of an entry, by order id.
     """
     cost_bps = entry_cost_bps(orders, decisions, symbols) if decisions is not None else {}
-    book = _Book(cost_bps, {order.order_id: order.reason for order in orders})
+    book = _Book(cost_bps, {order.order_id: order.reason for order in orders}, beliefs or {})
     for fill in fills:
         book.take(fill)
     return book.closed, [trade for _, trade in sorted(book.open.items())]
@@ -162,3 +176,9 @@ def entry_cost_bps(orders: Sequence[OrderRow], decisions: Decisions, symbols: Se
         if known and order.symbol in column:
             costs[order.order_id] = float(decisions.cost_bps[row, column[order.symbol]])
     return costs
+
+
+def most_traded(trades: Sequence[TradeRow], at_most: int = SYMBOLS_DRAWN) -> tuple[str, ...]:
+    """Return the symbols with the most closed round trips, most first, by name where they have equally many."""
+    counts = Counter(trade.symbol for trade in trades)
+    return tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:at_most])

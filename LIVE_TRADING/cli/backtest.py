@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.backtest.outputs import check_out_folder, write_outputs
-from LIVE_TRADING.backtest.record import BacktestRecord
+from LIVE_TRADING.backtest.record import BacktestRecord, PriceLine
 from LIVE_TRADING.backtest.recorder import Effort, Recorder
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker
 from LIVE_TRADING.cli.compose import (
@@ -24,9 +26,11 @@ from LIVE_TRADING.cli.compose import (
     venue,
 )
 from LIVE_TRADING.cli.settings import Settings, engine_config
+from LIVE_TRADING.common.config import flat
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.run_setup import open_run
@@ -82,7 +86,26 @@ def backtest(
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
-    return recorder.record(sessions, effort, source.panel.quotes_estimated, _notes(source))
+    return recorder.record(
+        sessions,
+        effort,
+        source.panel.quotes_estimated,
+        _notes(source),
+        _used(settings),
+        lambda symbol: _closes(source.panel, symbol, sessions),
+    )
+
+
+def _used(settings: Settings) -> dict[str, Any]:
+    """Return the settings that a backtest can depend on, by dotted key, secrets hidden."""
+    return {key: value for key, value in flat(settings).items() if not key.startswith(("alerting.", "training."))}
+
+
+def _closes(panel: BarPanel, symbol: str, sessions: tuple[Session, ...]) -> PriceLine:
+    """Return the closes of a symbol in these sessions."""
+    first, last = (sessions[0].open_ns, sessions[-1].close_ns) if sessions else (0, 0)
+    rows = slice(*np.searchsorted(panel.bar_end_ns, (first, last), side="right").tolist())
+    return PriceLine(panel.bar_end_ns[rows], panel.close[rows, panel.column_of(symbol)].copy())
 
 
 def _notes(source: Source) -> tuple[str, ...]:

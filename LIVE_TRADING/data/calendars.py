@@ -126,6 +126,26 @@ def session_table(calendar: str, start: str, end: str) -> SessionTable:
     return table
 
 
+def calendar_zone(calendar: str) -> str:
+    """Return the IANA name of a calendar's time zone.
+
+    Raises
+    ------
+    ConfigurationError
+        Unknown calendar.
+    """
+    if calendar == ALWAYS_OPEN:
+        return "UTC"
+    if calendar == SIMULATED:
+        return _NEW_YORK.key
+    import exchange_calendars
+
+    try:
+        return str(exchange_calendars.get_calendar(calendar).tz.key)
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise ConfigurationError(f"calendar {calendar!r} is unknown") from error
+
+
 def parse_date(name: str, text: str) -> date:
     """Return the date that `text` writes as YYYY-MM-DD.
 

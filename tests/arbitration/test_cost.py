@@ -136,3 +136,11 @@ def test_independent_of_the_order_of_symbols(seed, order):
 def test_impossible_settings_are_refused(given_values):
     with pytest.raises(ValueError, match=next(iter(given_values))):
         ArbitrationConfig(cost=given_values)
+
+
+def test_the_parts_of_a_cost_are_its_terms():
+    model = CostModel(CostModelConfig(), 390.0)
+    spread, impact, fees = model.parts_bps(cost_of(4.0, 195.0, 1e8, 25_000.0), 4.0)
+    assert (spread, fees) == (4.0, 1.0)
+    assert impact == pytest.approx(1.4811312 + 4.3165089, rel=1e-7)
+    assert CostModel(CostModelConfig(enabled=False), 390.0).parts_bps(0.0, 4.0) == (0.0, 0.0, 0.0)

@@ -10,20 +10,23 @@ import numpy as np
 from LIVE_TRADING.backtest.record import (
     BacktestRecord,
     Decisions,
+    EntryBelief,
     EquityCurve,
     FillRow,
     OrderRow,
+    PriceLine,
     RejectionRow,
     RunEffort,
     RunIdentity,
     RunScope,
 )
-from LIVE_TRADING.backtest.trades import round_trips
+from LIVE_TRADING.backtest.trades import most_traded, round_trips
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.types import Action, Leg, Session, Side
 from LIVE_TRADING.common.units import NS_PER_DAY, NS_PER_MINUTE, iso_utc
 
 STAGES = ("prediction", "blending", "arbitration", "barrier_gate", "spread_gate", "sizing", "risk")
+FAMILIES = ("lightgbm", "ridge")
 HORIZONS = ("5m", "15m", "60m", "1d")
 START_CASH = Decimal("100000")
 FIRST_OPEN_NS = 1_760_621_400 * 1_000_000_000  # 2025-10-16 13:30 UTC
@@ -144,7 +147,7 @@ def synthetic(
             pending.append((orders[-1], HORIZONS[row_horizon]))
     record = BacktestRecord(
         identity=RunIdentity("eq5m-demo", "d" * 64, "t" * 64, "f" * 64, "r" * 64, "c" * 64, "a" * 64, "0.1.0"),
-        scope=RunScope(symbols, sessions, "XNYS", 252, INTERVAL_NS, START_CASH, True),
+        scope=RunScope(symbols, sessions, "XNYS", 252, INTERVAL_NS, START_CASH, True, "America/New_York", FAMILIES),
         effort=RunEffort(n_bars, 780, n_bars * n_symbols, 4.2, 2.9, 412.0),
         decisions=_decisions(rng, ends, reason, action, horizon),
         equity=EquityCurve(
@@ -160,9 +163,22 @@ def synthetic(
         trades=[],
         marks=marks,
     )
-    trades, _ = round_trips(fills, orders, record.decisions, symbols)
+    trades, _ = round_trips(fills, orders, record.decisions, symbols, _beliefs(orders))
     object.__setattr__(record, "trades", trades)
+    lines = {name: PriceLine(ends, closes[:, symbols.index(name)]) for name in most_traded(trades)}
+    object.__setattr__(record, "prices", lines)
     return Synthetic(record, opens, closes)
+
+
+def _beliefs(orders):
+    """What the pipeline believed of the entries: cost 4.5 bps in three parts, shares of the families that sum to 1."""
+    rng = np.random.default_rng(99)
+    beliefs = {}
+    for order in orders:
+        if order.leg is Leg.ENTRY:
+            share = float(np.round(rng.uniform(-0.3, 1.3), 3))
+            beliefs[order.order_id] = EntryBelief(order.side.sign * 6.0, 4.5, 2.0, 1.5, 1.0, (share, 1.0 - share))
+    return beliefs
 
 
 def _codes(rng, n_bars, n_symbols, trade_rate):

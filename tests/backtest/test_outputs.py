@@ -18,6 +18,7 @@ from backtest.backtest_records import STAGES, synthetic
 
 from LIVE_TRADING.backtest import decisions_file, outputs
 from LIVE_TRADING.backtest.outputs import FILES, check_out_folder, summary_json, write_outputs
+from LIVE_TRADING.backtest.summary import cost_comparison
 from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
 from LIVE_TRADING.common.reasons import REASON_TEXT
 
@@ -213,3 +214,28 @@ def test_a_failed_rename_puts_the_earlier_run_back(record, tmp_path, monkeypatch
         write_outputs(replace(record, fills=[]), out)
     assert (out / "summary.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_run_json_says_what_was_run(record, tmp_path):
+    config = {"sizing.max_weight": 0.05, "blending.temperature": {"5m": 0.75}}
+    write_outputs(replace(record, config=config), tmp_path / "out")
+    said = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert said["config"] == config
+    assert (said["symbols"], said["families"]) == (list(record.scope.symbols), list(record.scope.families))
+    assert [session["date"] for session in said["sessions"]] == [session.date for session in record.scope.sessions]
+    assert said["sessions"][0]["open_utc"] == "2025-10-16T13:30:00Z"
+
+
+def test_costs_by_component_add_up(folder, record):
+    said = json.loads((folder / "summary.json").read_text())["costs"]
+    trades = rows(folder / "trades.csv")
+    assert said["part_trades"] == said["trades"] == len(trades)
+    for kind in ("modelled_usd", "paid_usd"):
+        assert sum(part[kind] for part in said["parts"].values()) == pytest.approx(said[kind])
+    notional = sum(float(row["entry_notional_usd"]) for row in trades)
+    assert said["parts"]["fees"]["modelled_usd"] == pytest.approx(notional * 1.0 / 1e4)
+    assert said["parts"]["spread"]["modelled_usd"] == pytest.approx(notional * 2.0 / 1e4)
+    assert said["parts"]["spread"]["paid_usd"] == pytest.approx(sum(float(row["spread_usd"]) for row in trades))
+    unknown = synthetic(known_spread=False, trade_rate=0.2).record
+    assert cost_comparison(unknown.trades).parts == ()
+    assert cost_comparison([replace(trade, belief=None) for trade in record.trades]).parts == ()

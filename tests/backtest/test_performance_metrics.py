@@ -195,3 +195,51 @@ def test_turnover_and_exposure_are_means_of_shares_of_equity():
     assert metrics.exposure_frac(np.array([-50.0, 100.0, 7.0]), equity) == pytest.approx(0.0)
     assert np.isnan(metrics.turnover_day(np.array([]), np.array([])))
     assert np.isnan(metrics.exposure_frac(np.array([1.0]), np.array([0.0])))
+
+
+def test_holding_time_is_mean_and_median():
+    entries = np.array([0, 10, 20], dtype=np.int64) * 10**9
+    assert metrics.holding_s(entries, entries + np.array([60, 120, 600], dtype=np.int64) * 10**9) == (260.0, 120.0)
+    assert np.isnan(metrics.holding_s(entries[:0], entries[:0])).all()
+
+
+@pytest.mark.parametrize(
+    ("gross", "fixed", "impact", "expected"),
+    [
+        pytest.param(500.0, 100.0, 100.0, 1_600_000.0, id="four-times-the-impact-is-sixteen-times-the-size"),
+        pytest.param(200.0, 100.0, 100.0, 100_000.0, id="breaks-even-where-it-is"),
+        pytest.param(90.0, 100.0, 100.0, 0.0, id="does-not-pay-its-spread"),
+        pytest.param(90.0, 10.0, 0.0, np.nan, id="no-impact"),
+        pytest.param(90.0, np.nan, np.nan, np.nan, id="spread-not-known"),
+    ],
+)
+def test_capacity(gross, fixed, impact, expected):
+    assert metrics.capacity_usd(100_000.0, gross, fixed, impact) == pytest.approx(expected, nan_ok=True)
+
+
+def test_at_capacity_trades_earn_nothing_and_at_four_ninths_of_it_the_most():
+    gross, fixed, impact, equity = 700.0, 150.0, 90.0, 100_000.0
+    capacity = metrics.capacity_usd(equity, gross, fixed, impact)
+
+    def earned(size):
+        scale = size / equity
+        return scale * (gross - fixed) - scale**1.5 * impact
+
+    assert earned(capacity) == pytest.approx(0.0, abs=1e-6)
+    sizes = np.linspace(0.01, 1.0, 1000) * capacity
+    assert sizes[np.argmax([earned(size) for size in sizes])] / capacity == pytest.approx(4 / 9, abs=1e-3)
+
+
+def test_the_rolling_sharpe_ratio_is_that_of_its_window():
+    returns = np.random.default_rng(8).normal(0.001, 0.01, 70)
+    found = metrics.rolling_sharpe_ann(returns, 20, 252)
+    assert np.isnan(found[:19]).all()
+    for end in (20, 45, 70):
+        assert found[end - 1] == pytest.approx(empyrical.sharpe_ratio(returns[end - 20 : end], annualization=252))
+    assert np.isnan(metrics.rolling_sharpe_ann(returns[:5], 20, 252)).all()
+
+
+@given(RETURNS)
+def test_compounded_is_empyrical_s(returns):
+    expected = empyrical.cum_returns_final(returns, starting_value=0) if len(returns) else np.nan
+    assert metrics.compounded(returns) == pytest.approx(expected, abs=1e-9, nan_ok=True)

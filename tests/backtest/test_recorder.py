@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # covers: P7, A12
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.backtest.engine import BacktestEngine
-from LIVE_TRADING.backtest.record import BacktestRecord
+from LIVE_TRADING.backtest.record import BacktestRecord, PriceLine
 from LIVE_TRADING.backtest.recorder import Effort, Recorder
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.simulated import BacktestBroker
@@ -29,8 +30,15 @@ from LIVE_TRADING.engine.driver import Driver
 from tests.support.runs import LOW_COST, PlainForecast, exchange_for, plan_for
 
 # a position limit below what sizing asks for, and bars too thin to fill whole orders
+# a cost that is believed to be small, not none, so that it has parts
+COST = {"k1_spread": 0.02, "k2_timing": 0.001, "k3_impact": 0.001, "fee_bps_per_side": 0.01}
 CONFIG = EngineConfig.model_validate(
-    LOW_COST | {"risk": {**LOW_COST["risk"], "max_position_weight": 0.02}, "sizing": {"gross_cap": 2.0, "net_cap": 2.0}}
+    LOW_COST
+    | {
+        "risk": {**LOW_COST["risk"], "max_position_weight": 0.02},
+        "sizing": {"gross_cap": 2.0, "net_cap": 2.0},
+        "arbitration": {"cost": COST, "reserve_bps": 0.0},
+    }
 )
 EXCHANGE = ExchangeConfig(participation_frac=0.0002)
 EFFORT = Effort(bar_events=5, wall_s=1.5, inference_s=0.5, peak_rss_mb=7.0)
@@ -258,3 +266,57 @@ def test_a_market_that_never_closes_has_a_year_of_every_day(panel: BarPanel) -> 
     core, recorder, _ = fresh(panel)
     recorder._run = replace(core.run, calendar="24/7")
     assert recorder.record((), EFFORT, False).scope.sessions_per_year == 365
+
+
+def test_entries_know_what_was_believed_of_them(record: BacktestRecord, facts: Facts) -> None:
+    """Cost by component and the families' shares, recomputed from the cycle's trace; the alpha comes out of them."""
+    by_order = {order.client_order_id: cycle for cycle in facts.cycles for order in cycle.orders}
+    cost = CONFIG.arbitration.cost
+    checked = 0
+    for trade in record.trades:
+        if trade.belief is None:
+            continue
+        trace = by_order[trade.entry_order_id].trace
+        assert trace is not None
+        column = record.scope.symbols.index(trade.symbol)
+        row = record.decisions.horizons.index(trade.horizon)
+        belief = trade.belief
+        assert belief.cost_bps == trade.cost_model_bps
+        assert belief.cost_spread_bps == pytest.approx(cost.k1_spread * trace.spread.spread_bps[column])
+        assert belief.cost_fees_bps == pytest.approx(2 * cost.fee_bps_per_side)
+        assert belief.cost_impact_bps > 0
+        assert belief.cost_spread_bps + belief.cost_impact_bps + belief.cost_fees_bps == pytest.approx(belief.cost_bps)
+        assert (belief.alpha_bps > 0) == (trade.side == "long")
+        assert len(belief.family_shares) == len(record.scope.families)
+        assert sum(belief.family_shares) == pytest.approx(1.0)
+        level = trace.blend.sigma_bps[row, column]
+        parts = [
+            level * trace.blend.weights[row, m] * trace.predictions.calibrated[row, m, column]
+            for m in range(len(record.scope.families))
+        ]
+        assert [share * belief.alpha_bps for share in belief.family_shares] == pytest.approx(parts)
+        checked += 1
+    assert checked > 20
+
+
+def test_spread_of_a_trade_is_that_of_its_fills(record: BacktestRecord) -> None:
+    closed = sum(trade.spread_usd for trade in record.trades)
+    fills = sum(float(fill.quantity * fill.mid_price) * fill.half_spread_bps / 1e4 for fill in record.fills)
+    assert 0 < closed <= fills
+    assert all(0 <= trade.spread_usd <= float(trade.slippage_usd) + 0.01 for trade in record.trades)
+
+
+def test_prices_are_asked_for_the_most_traded_symbols_only(
+    panel: BarPanel, ran: tuple[EngineCore, Recorder, Facts]
+) -> None:
+    asked: list[str] = []
+
+    def closes(symbol: str) -> PriceLine:
+        asked.append(symbol)
+        return PriceLine(panel.bar_end_ns, panel.close[:, panel.column_of(symbol)])
+
+    made = ran[1].record(panel.sessions.sessions, EFFORT, True, config={"a.b": 1}, closes=closes)
+    counts = Counter(trade.symbol for trade in made.trades)
+    assert len(asked) == 4
+    assert list(made.prices) == asked == sorted(counts, key=lambda name: (-counts[name], name))[:4]
+    assert (made.config, made.scope.timezone) == ({"a.b": 1}, "America/New_York")

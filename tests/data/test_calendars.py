@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.common.units import NS_PER_MINUTE
-from LIVE_TRADING.data.calendars import SessionTable, session_table
+from LIVE_TRADING.data.calendars import SessionTable, calendar_zone, session_table
 
 FIVE_MINUTES = 5 * NS_PER_MINUTE
 
@@ -143,3 +143,15 @@ def test_ranges_that_cannot_be_used(calendar, start, end, told):
 def test_tables_that_are_none(sessions, told):
     with pytest.raises(ConfigurationError, match=told):
         SessionTable("own", sessions)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "zone"), [("24/7", "UTC"), ("simulated", "America/New_York"), ("XNYS", "America/New_York")]
+)
+def test_a_calendar_has_a_time_zone(calendar, zone):
+    assert calendar_zone(calendar) == zone
+
+
+def test_an_unknown_calendar_has_none():
+    with pytest.raises(ConfigurationError, match="XNYY"):
+        calendar_zone("XNYY")
