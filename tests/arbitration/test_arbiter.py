@@ -198,6 +198,7 @@ def test_impossible_settings_are_refused(given_values):
 
 SEEDS = st.integers(0, 2**32 - 1)
 SLOTS = st.sampled_from([0, 20, 65, 70, 75, 76, 77])
+CODES = ("qualifies", "action", "horizon", "side", "reason")
 ARRAYS = ("net_bps", "score", "qualifies", "action", "horizon", "side", "chosen_net_bps", "entry_probability", "reason")
 
 
@@ -241,6 +242,33 @@ def test_higher_cost_never_adds_an_entry_or_a_switch(seed, slot, extra):
     assert ((dear.action == Action.ENTER) <= (cheap.action == Action.ENTER)).all()
     switched = np.isin(dear.action, (Action.EXTEND, Action.REVERSE))
     assert np.isin(cheap.action[switched], (Action.EXTEND, Action.REVERSE, Action.EXIT)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, slot=SLOTS, column=st.integers(0, 11), what=st.sampled_from(["alpha", "cost"]))
+def test_a_gap_in_one_symbol_is_its_own(seed, slot, column, what):
+    alpha, cost, book = random_cycle(seed)
+    base = arbitrate(alpha, cost, book, at(slot))
+    (alpha if what == "alpha" else cost)[..., column] = NAN
+    got = arbitrate(alpha, cost, book, at(slot))
+    assert got.action[column] not in (Action.ENTER, Action.EXTEND, Action.REVERSE)
+    for name in ARRAYS:
+        expected = np.delete(getattr(base, name), column, axis=-1)
+        assert np.delete(getattr(got, name), column, axis=-1).tobytes() == expected.tobytes(), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, slot=SLOTS, scale=st.sampled_from([0.125, 32.0]))
+def test_the_unit_of_return_does_not_matter(seed, slot, scale):
+    """Alphas, cost and the limits that are in bps × 2ᵏ: the same choices, and nets and scores × 2ᵏ."""
+    alpha, cost, book = random_cycle(seed)
+    limits = ("reserve_bps", "switch_margin_bps", "exit_bps")
+    config = ArbitrationConfig(**{name: scale * getattr(CONFIG, name) for name in limits})
+    base = arbitrate(alpha, cost, book, at(slot))
+    got = arbitrate(scale * alpha, scale * cost, book, at(slot), config)
+    for name in ARRAYS:
+        unit = scale if name in ("net_bps", "score", "chosen_net_bps") else 1
+        assert np.array_equal(getattr(got, name), unit * getattr(base, name), equal_nan=name not in CODES), name
 
 
 @settings(max_examples=60, deadline=None)

@@ -120,6 +120,30 @@ def test_monotone_in_everything_that_costs(spread, sigma, adv, trade, more):
     assert cost_of(spread, sigma, more * adv, trade) <= base
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    spread=POSITIVE,
+    sigma=POSITIVE,
+    adv=st.floats(1e4, 1e10),
+    trade=st.floats(0.0, 1e8),
+    name=st.sampled_from(["k1_spread", "k2_timing", "k3_impact", "exec_minutes", "fee_bps_per_side"]),
+    more=st.floats(1.0, 10.0),
+)
+def test_monotone_in_every_belief(spread, sigma, adv, trade, name, more):
+    dearer = CostModelConfig(**{name: min(10.0, more * getattr(CostModelConfig(), name))})
+    assert cost_of(spread, sigma, adv, trade, dearer) >= cost_of(spread, sigma, adv, trade)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.25, 1024.0]))
+def test_only_the_share_of_a_days_volume_matters(seed, scale):
+    rng = np.random.default_rng(seed)
+    spread, sigma, adv = rng.uniform(0, 10, 6), rng.uniform(50, 400, 6), rng.uniform(1e6, 1e9, 6)
+    model = CostModel(CostModelConfig(), 390.0)
+    base = model.round_trip_bps(spread, sigma, adv, 1e4)
+    assert model.round_trip_bps(spread, sigma, scale * adv, scale * 1e4).tobytes() == base.tobytes()
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), order=st.permutations(range(6)))
 def test_independent_of_the_order_of_symbols(seed, order):

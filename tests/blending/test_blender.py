@@ -193,6 +193,28 @@ def test_symmetric_and_independent_of_the_order_of_symbols(seed, order):
 
 
 @settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), column=st.integers(0, 6), scale=st.sampled_from([0.25, 64.0]))
+def test_gaps_of_one_symbol_are_its_own_and_volatility_is_the_unit(seed, column, scale):
+    z, ic, covariance, sigma = random_case(seed)
+    blender = HorizonBlender(BlendingConfig(), ALL)
+    base = blender.blend(predictions(z, ic), covariance, sigma)
+    assert blender.blend(predictions(z, ic), covariance, scale * sigma).alpha_bps.tobytes() == (
+        (scale * base.alpha_bps).tobytes()
+    )
+    holed_z, holed_sigma = z.copy(), sigma.copy()
+    holed_z[:, :, column] = NAN
+    holed_sigma[:, column] = NAN
+    for got in (
+        blender.blend(predictions(holed_z, ic), covariance, sigma),
+        blender.blend(predictions(z, ic), covariance, holed_sigma),
+    ):
+        assert np.isnan(got.alpha_bps[:, column]).all()
+        others = np.delete(got.alpha_bps, column, axis=1)
+        assert others.tobytes() == np.delete(base.alpha_bps, column, axis=1).tobytes()
+        assert np.delete(got.reason, column).tolist() == np.delete(base.reason, column).tolist()
+
+
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_alpha_is_a_mean_of_the_families_at_most(seed):
     z, ic, covariance, sigma = random_case(seed)

@@ -105,6 +105,19 @@ def test_mirror_order_and_range(seed, order):
 
 
 @settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), column=st.integers(0, 7))
+def test_an_unknown_probability_is_one_symbols_alone(seed, column):
+    side, p_peak, p_valley = random_case(seed)
+    gate = BarrierGate(BarrierGateConfig())
+    base = gate.judge(side, p_peak, p_valley)
+    p_peak[column] = NAN
+    got = gate.judge(side, p_peak, p_valley)
+    assert bool(got.allowed[column]) is bool(side[column] == 0)
+    for name in ("allowed", "factor", "reason"):
+        assert np.delete(getattr(got, name), column).tolist() == np.delete(getattr(base, name), column).tolist(), name
+
+
+@settings(max_examples=40, deadline=None)
 @given(p=st.floats(0.0, 1.0), more=st.floats(0.0, 1.0), p_valley=st.floats(0.0, 1.0))
 def test_a_likelier_peak_never_helps_a_long(p, more, p_valley):
     low, high = judge(+1, min(p, more), p_valley), judge(+1, max(p, more), p_valley)

@@ -93,3 +93,34 @@ def test_order_and_price_level_do_not_matter(seed, order, scale):
     assert gate.judge(bid[order], ask[order], age_s[order]).reason.tolist() == base.reason[order].tolist()
     assert gate.judge(scale * bid, scale * ask, age_s).spread_bps.tobytes() == base.spread_bps.tobytes()
     assert (base.allowed == (base.reason == Reason.OK)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    mid=st.floats(1.0, 1e4),
+    half_bps=st.floats(0.0, 20.0),
+    age_s=st.floats(0.0, 600.0),
+    wider=st.floats(1.0, 10.0),
+    older_s=st.floats(0.0, 600.0),
+)
+def test_a_wider_or_older_quote_never_passes_where_a_better_one_does_not(mid, half_bps, age_s, wider, older_s):
+    half = mid * half_bps * 1e-4
+    _, allowed, spread_bps = judge(mid - half, mid + half, age_s)
+    _, worse_allowed, worse_bps = judge(mid - wider * half, mid + wider * half, age_s + older_s)
+    assert worse_allowed <= allowed
+    assert worse_bps >= spread_bps * (1 - 1e-9) - 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), column=st.integers(0, 7))
+def test_a_missing_quote_is_one_symbols_alone(seed, column):
+    rng = np.random.default_rng(seed)
+    mid = rng.uniform(1.0, 500.0, 8)
+    half, age_s = mid * rng.uniform(-2e-4, 10e-4, 8), rng.uniform(0.0, 400.0, 8)
+    gate = SpreadGate(SpreadGateConfig(), 300.0)
+    base, bid = gate.judge(mid - half, mid + half, age_s), mid - half
+    bid[column] = NAN
+    got = gate.judge(bid, mid + half, age_s)
+    assert Reason(got.reason[column]) is Reason.QUOTE_MISSING
+    for name in ("spread_bps", "allowed", "reason"):
+        assert np.delete(getattr(got, name), column).tolist() == np.delete(getattr(base, name), column).tolist(), name

@@ -1,11 +1,15 @@
-"""Confidence by hand."""
+"""Confidence by hand, and what may move it which way."""
 
 # covers: P10
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from LIVE_TRADING.common.horizons import parse_horizons
@@ -17,6 +21,7 @@ INTERVAL_NS = 5 * NS_PER_MINUTE
 HORIZONS = parse_horizons(("5m", "60m", "1d"), INTERVAL_NS, 390)
 SHAPE = (3, 1)
 FRESH = np.zeros(1, dtype=np.int64)
+SEEDS = st.integers(0, 2**32 - 1)
 
 
 def column(values):
@@ -131,3 +136,51 @@ def test_confidence_is_at_most_one():
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ValidationError):
         ConfidenceConfig(capacity_adv_frac=0.0)
+
+
+def random_case(seed, n_symbols=8):
+    rng = np.random.default_rng(seed)
+    figures = live(rng.uniform(-0.05, 0.1), rng.uniform(0.0, 500.0), rng.uniform(0.5, 2.0), rng.uniform(0.0, 300.0))
+    age_ns = rng.choice([0, INTERVAL_NS, 2 * INTERVAL_NS, 3 * INTERVAL_NS], n_symbols).astype(np.int64)
+    adv_usd = np.where(rng.random(n_symbols) < 0.1, np.nan, rng.uniform(1e4, 1e7, n_symbols))
+    return figures, age_ns, adv_usd
+
+
+def confidence(figures, age_ns, adv_usd, planned_usd=10_000.0):
+    scorer = ConfidenceScorer(ConfidenceConfig(), HORIZONS, INTERVAL_NS, validation())
+    return scorer.score(scorer.credit(figures), age_ns, adv_usd, planned_usd).confidence
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, order=st.permutations(range(8)), scale=st.sampled_from([0.25, 1024.0]), column=st.integers(0, 7))
+def test_order_currency_and_the_gaps_of_others_do_not_matter(seed, order, scale, column):
+    figures, age_ns, adv_usd = random_case(seed)
+    base, order = confidence(figures, age_ns, adv_usd), list(order)
+    assert ((base >= 0.0) & (base <= 1.0) | np.isnan(base)).all()
+    permuted = confidence(figures, age_ns[order], adv_usd[order])
+    assert permuted.tobytes() == np.ascontiguousarray(base[..., order]).tobytes()
+    assert confidence(figures, age_ns, scale * adv_usd, scale * 10_000.0).tobytes() == base.tobytes()
+    holed = adv_usd.copy()
+    holed[column] = np.nan
+    np.testing.assert_array_equal(
+        np.delete(confidence(figures, age_ns, holed), column, axis=-1), np.delete(base, column, axis=-1)
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, more=st.floats(1.0, 10.0), older_ns=st.integers(0, INTERVAL_NS))
+def test_age_size_and_error_never_raise_it_and_a_better_record_never_lowers_it(seed, more, older_ns):
+    figures, age_ns, adv_usd = random_case(seed)
+    base = confidence(figures, age_ns, adv_usd)
+
+    def never_above(got, limit):
+        both = ~np.isnan(got) & ~np.isnan(limit)
+        assert (got <= limit)[both].all()
+        assert (np.isnan(got) | ~np.isnan(limit)).all()
+
+    never_above(confidence(figures, age_ns + older_ns, adv_usd), base)
+    never_above(confidence(figures, age_ns, adv_usd / more), base)
+    never_above(confidence(figures, age_ns, adv_usd, more * 10_000.0), base)
+    never_above(confidence(replace(figures, rmse=more * figures.rmse), age_ns, adv_usd), base)
+    better = np.where(figures.ic > 0, more, 1 / more) * figures.ic
+    never_above(base, confidence(replace(figures, ic=better), age_ns, adv_usd))

@@ -127,6 +127,42 @@ def test_order_and_sign_of_the_forecasts(seed, n_symbols, missing, size):
     np.testing.assert_array_equal(run(world, -raw, **config)[0], -z)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**31), standardize=st.sampled_from(["zscore", "rank"]), scale=st.sampled_from([2.0**-20, 8.0])
+)
+def test_the_unit_of_the_forecasts_does_not_matter(seed, standardize, scale):
+    world = make_world(seed, (9,) * 4, 14)
+    raw = random_raw(seed, world, missing=0.1)
+    config = {"min_samples": 10, "standardize": standardize}
+    np.testing.assert_array_equal(run(world, scale * raw, **config)[0], run(world, raw, **config)[0])
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), column=st.integers(0, 6))
+def test_a_symbol_without_forecasts_leaves_the_others_where_nothing_is_demeaned(seed, column):
+    world = make_world(seed, (9,) * 4, 7)
+    raw = random_raw(seed, world, missing=0.1)
+    holed = raw.copy()
+    holed[..., column] = np.nan
+    others = [symbol for symbol in range(7) if symbol != column]
+    z, _ = run(world, raw, min_samples=10)
+    again, _ = run(world, holed, min_samples=10)
+    np.testing.assert_array_equal(again[..., others], z[..., others])
+    assert np.isnan(again[..., column]).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31), standardize=st.sampled_from(["zscore", "rank"]))
+def test_a_higher_forecast_of_one_symbol_never_lowers_its_score(seed, standardize):
+    world = make_world(seed, (9,) * 4, 14)
+    raw = random_raw(seed, world)
+    config = {"min_samples": 10, "standardize": standardize}
+    higher = raw.copy()
+    higher[-1, ..., 3] += np.random.default_rng(seed).uniform(0.0, 0.1)
+    assert (run(world, higher, **config)[0][-1, ..., 3] >= run(world, raw, **config)[0][-1, ..., 3]).all()
+
+
 def test_prior_states_stay_valid():
     world = make_world(1, (30,) * 5, 12)
     raw = random_raw(1, world, missing=0.1)

@@ -206,6 +206,26 @@ def test_the_peak_never_falls_and_latches_never_go(equity, factors):
         assert status.drawdown_frac <= 0.0
 
 
+@given(st.lists(st.floats(0.7, 1.2), min_size=1, max_size=20), st.sampled_from([Decimal("0.01"), Decimal(1000)]))
+def test_the_currency_changes_no_verdict(factors, unit):
+    memory, other = start(), start(100_000 * unit)
+    for factor in factors:
+        equity = 100_000 * Decimal(repr(factor))
+        memory, status = RAILS.evaluate(memory, equity, T)
+        other, same = RAILS.evaluate(other, equity * unit, T)
+        assert (other.state, rule_ids(other)) == (memory.state, rule_ids(memory))
+        assert (same.drawdown_frac, same.daily_loss_frac) == pytest.approx(
+            (status.drawdown_frac, status.daily_loss_frac)
+        )
+
+
+@given(st.lists(st.floats(0.85, 1.1), max_size=10), st.floats(50_000.0, 120_000.0), st.floats(0.0, 20_000.0))
+def test_a_deeper_loss_never_trips_less(factors, equity, deeper):
+    memory, _ = look(start(), *(100_000.0 * factor for factor in factors))
+    better, worse = RAILS.evaluate(memory, equity, T)[0], RAILS.evaluate(memory, equity - deeper, T)[0]
+    assert set(rule_ids(better)) <= set(rule_ids(worse))
+
+
 @given(
     money, money, st.dates().map(str), st.decimals(-1000, 1000, places=3), st.lists(latches, max_size=3), st.booleans()
 )

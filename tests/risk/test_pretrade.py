@@ -331,6 +331,31 @@ def test_mirrored_orders_get_mirrored_verdicts(quantity, position, net, state):
     assert judge(1) == judge(-1)
 
 
+@given(quantities, quantities, st.integers(-300, 300), st.floats(-1e5, 1e5), st.sampled_from(list(TradingState)))
+def test_a_smaller_order_is_never_refused_where_a_larger_one_passes(quantity, smaller, position, net, state):
+    seen = RiskContext(
+        trading_state=state,
+        now_ns=NOW,
+        equity_usd=1e5,
+        position_shares=Decimal(position),
+        working_buy_shares=Decimal(0),
+        working_sell_shares=Decimal(0),
+        mark_price_usd=100.0,
+        mark_time_ns=NOW,
+        gross_usd=max(abs(net), abs(position) * 100.0),
+        net_usd=net,
+        last_order_time_ns=None,
+        known_order_ids=(),
+        instrument=Instrument("AAPL"),
+    )
+    for side in Side:
+        large, small = (
+            RULES.check(Order("x", 1, "AAPL", side, Decimal(amount), Leg.RESIZE, NOW), seen)
+            for amount in (max(quantity, smaller), min(quantity, smaller))
+        )
+        assert large is not None or small is None
+
+
 def test_verdicts_need_no_socket_and_no_file(monkeypatch, order, context):
     """Pure: with sockets and files disabled every rule still answers, and twice the same."""
 

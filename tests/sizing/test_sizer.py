@@ -314,6 +314,60 @@ def test_currency_units_do_not_matter(seed, scale):
     assert got.target_weight.tobytes() == base.target_weight.tobytes()
 
 
+@settings(max_examples=80, deadline=None)
+@given(seed=SEEDS, scale=st.sampled_from([2.0**-7, 0.5, 2.0, 2.0**12]))
+def test_a_split_changes_shares_alone(seed, scale):
+    request = random_request(seed)
+    after = replaced(
+        request,
+        price_usd=scale * request.price_usd,
+        held_shares=request.held_shares / scale,
+        lot=request.lot / scale,
+    )
+    base, got = SIZER.size(request), SIZER.size(after)
+    assert got.target_shares.tobytes() == (base.target_shares / scale).tobytes()
+    for name in ("raw_weight", "target_weight", "reason"):
+        assert getattr(got, name).tobytes() == getattr(base, name).tobytes(), name
+
+
+UNCAPPED = PositionSizer(SizingConfig(caps=False))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=SEEDS,
+    column=st.integers(0, 23),
+    name=st.sampled_from(["net_bps", "sigma_h_bps", "sigma_day_bps", "gate_factor", "price_usd"]),
+)
+def test_without_caps_a_gap_in_one_symbol_is_its_own(seed, column, name):
+    request = random_request(seed)
+    holed = getattr(request, name).copy()
+    holed[column] = NAN
+    base, got = UNCAPPED.size(request), UNCAPPED.size(replaced(request, **{name: holed}))
+    assert abs(got.target_shares[column]) <= abs(request.held_shares[column])
+    for result in ("raw_weight", "target_weight", "target_shares", "reason"):
+        expected = np.delete(getattr(base, result), column)
+        assert np.delete(getattr(got, result), column).tobytes() == expected.tobytes(), result
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=SEEDS, less=st.floats(0.0, 5.0), calmer=st.floats(0.1, 1.0), factor=st.floats(0.1, 1.0))
+def test_less_net_more_volatility_or_a_stricter_gate_never_adds(seed, less, calmer, factor):
+    """Without caps. Less net may keep a position that more net would have cut: what is held is the measure, too."""
+    request = random_request(seed)
+    base = UNCAPPED.size(request)
+    most = np.maximum(np.abs(base.target_shares), np.abs(request.held_shares))
+    for change in (
+        {"net_bps": request.net_bps - less},
+        {"sigma_h_bps": request.sigma_h_bps / calmer},
+        {"sigma_day_bps": request.sigma_day_bps / calmer},
+        {"gate_factor": request.gate_factor * factor},
+    ):
+        got = UNCAPPED.size(replaced(request, **change))
+        assert (np.abs(got.raw_weight) <= np.abs(base.raw_weight)).all()
+        assert (np.abs(got.target_shares) <= most).all()
+
+
 @settings(max_examples=150, deadline=None)
 @given(seed=SEEDS, lot=st.sampled_from([0.001, 1.0, 10.0, 100.0]))
 def test_caps_hold(seed, lot):
