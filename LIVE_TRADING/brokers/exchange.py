@@ -40,11 +40,13 @@ from LIVE_TRADING.common.events import (
     OrderExpired,
     OrderFill,
     OrderReject,
+    VenueStatus,
 )
 from LIVE_TRADING.common.types import BarBatch, Instrument, Order, Session
 from LIVE_TRADING.common.units import BPS, NS_PER_MS, round_to
 
 REMEMBERED_IDS = 1000
+REMEMBERED_FILLS = 1000
 History = Callable[[int], Iterable[tuple[BarBatch, bool]]]
 
 
@@ -90,6 +92,15 @@ class WorkingOrder:
         return self.order.quantity - self.filled
 
 
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """How an order stands at the venue, working or over."""
+
+    status: VenueStatus
+    filled: Decimal
+    reason: str
+
+
 class SimulatedExchange:
     """Matches orders against bars and keeps the account's book.
 
@@ -128,6 +139,8 @@ class SimulatedExchange:
         self.positions: dict[str, Decimal] = {}
         self._working: dict[str, WorkingOrder] = {}
         self._seen_ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._ended: dict[str, VenueOrder] = {}
+        self._fills: deque[tuple[OrderFill, dict[str, Any]]] = deque(maxlen=REMEMBERED_FILLS)  # each with its JSON
         self._executions = 0
         self._market = VenueMarket(len(symbols))
         self._last_bar_end_ns = -1  # of bars that could fill
@@ -140,6 +153,8 @@ class SimulatedExchange:
         arrival_ns = now_ns + self._config.ack_latency_ms * NS_PER_MS
         problem = self._problem(order, session)
         if problem is not None or session is None:
+            if order.client_order_id not in self._seen_ids:
+                self._end(order.client_order_id, VenueStatus.REJECTED, Decimal(0), problem or "market closed")
             return [Report(arrival_ns, OrderReject(order.client_order_id, problem or "market closed", now_ns))]
         self._seen_ids.append(order.client_order_id)
         self._working[order.client_order_id] = WorkingOrder(order, Decimal(0), now_ns, session)
@@ -162,8 +177,10 @@ class SimulatedExchange:
     def cancel(self, client_order_id: str, now_ns: int) -> list[Report]:
         """Cancel what is left of an order."""
         arrival_ns = now_ns + self._config.ack_latency_ms * NS_PER_MS
-        if self._working.pop(client_order_id, None) is None:
+        working = self._working.pop(client_order_id, None)
+        if working is None:
             return [Report(arrival_ns, CancelRejected(client_order_id, "no such working order", now_ns))]
+        self._end(client_order_id, VenueStatus.CANCELLED, working.filled, "cancelled")
         return [Report(arrival_ns, OrderCancelled(client_order_id, now_ns))]
 
     def open_orders(self) -> list[Order]:
@@ -173,6 +190,22 @@ class SimulatedExchange:
     def working(self) -> list[WorkingOrder]:
         """Return the working orders with what they have filled, oldest first."""
         return list(self._working.values())
+
+    def order(self, client_order_id: str) -> VenueOrder | None:
+        """Return where an order stands, working or ended; None for one that never came here, or long ago."""
+        working = self._working.get(client_order_id)
+        if working is not None:
+            return VenueOrder(VenueStatus.WORKING, working.filled, "")
+        return self._ended.get(client_order_id)
+
+    def executions(self, since_ns: int) -> list[OrderFill]:
+        """Return the last 1,000 executions, oldest first, without those before an instant."""
+        return [fill for fill, _ in self._fills if fill.timestamp_ns >= since_ns]
+
+    def _end(self, order_id: str, status: VenueStatus, filled: Decimal, reason: str) -> None:
+        self._ended[order_id] = VenueOrder(status, filled, reason)
+        if len(self._ended) > REMEMBERED_IDS:
+            del self._ended[next(iter(self._ended))]
 
     def portfolio_value(self) -> Decimal:
         """Return cash plus positions at the last closes."""
@@ -214,6 +247,7 @@ class SimulatedExchange:
             filled = working.filled + fill.fill_amount
             if filled == working.order.quantity:
                 del self._working[order_id]
+                self._end(order_id, VenueStatus.FILLED, filled, "")
             else:
                 self._working[order_id] = replace(working, filled=filled)
         self._market.learn_quotes(batch)
@@ -276,6 +310,7 @@ class SimulatedExchange:
         else:
             self.positions.pop(fill.symbol, None)
         self.cash -= signed * fill.fill_price + fill.commission
+        self._fills.append((fill, to_json_value(fill)))
 
     def _expire_before(self, session: Session, now_ns: int) -> list[Report]:
         """Expire what a session left behind whose last bar never came."""
@@ -288,7 +323,7 @@ class SimulatedExchange:
         return [self._expire(key, arrival_ns, close_ns) for key in list(self._working)]
 
     def _expire(self, order_id: str, arrival_ns: int, at_ns: int) -> Report:
-        del self._working[order_id]
+        self._end(order_id, VenueStatus.EXPIRED, self._working.pop(order_id).filled, "session over")
         return Report(arrival_ns, OrderExpired(order_id, at_ns))
 
     # -- persistence of the paper venue --------------------------------------------------------------------------
@@ -301,6 +336,8 @@ class SimulatedExchange:
             "positions": {symbol: str(quantity) for symbol, quantity in sorted(self.positions.items())},
             "working": [to_json_value(working) for working in self._working.values()],
             "seen_ids": list(self._seen_ids),
+            "ended": {order_id: to_json_value(ended) for order_id, ended in self._ended.items()},  # order: of ending
+            "fills": [entry for _, entry in self._fills],
             "executions": self._executions,
             "market": self._market.to_dict(),
             "last_bar_end_ns": self._last_bar_end_ns,
@@ -321,6 +358,9 @@ class SimulatedExchange:
         restored = [record_from(WorkingOrder, entry) for entry in state["working"]]
         self._working = {working.order.client_order_id: working for working in restored}
         self._seen_ids = deque(state["seen_ids"], maxlen=REMEMBERED_IDS)
+        self._ended = {key: record_from(VenueOrder, entry) for key, entry in state["ended"].items()}  # order: as above
+        fills = [(record_from(OrderFill, entry), entry) for entry in state["fills"]]
+        self._fills = deque(fills, maxlen=REMEMBERED_FILLS)
         self._executions = state["executions"]
         self._market.restore(state["market"])
         self._last_bar_end_ns = self._observed_ns = int(state["last_bar_end_ns"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from LIVE_TRADING.common.events import OrderEvent
+from LIVE_TRADING.common.events import OrderEvent, OrderFill, VenueStatus
 from LIVE_TRADING.common.types import BarBatch, Order
 
 
@@ -20,13 +20,28 @@ class AccountInfo:
     is_live: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """An order as the venue states it when asked. `filled` is the cumulative quantity."""
+
+    client_order_id: str
+    status: VenueStatus
+    filled: Decimal
+    reason: str = ""
+
+
 class Broker(Protocol):
     """A venue. Reports of orders arrive through `get_next_event`, in the order in which the venue made them.
 
     Every method raises `BrokerConnectionError` while not connected, and `BrokerError` where the venue's answer cannot
     be understood. `submit_order` returning says that the order was handed over, no more; acknowledgement and refusal
     are events. Cancelling an order the venue does not know gives `CancelRejected`.
+
+    `proves_absence`: an order that `get_order` does not find for ten seconds never comes to be. Where a venue cannot
+    say that (orders under way, a history that is cut), an order of unknown fate stays unknown until a person settles it.
     """
+
+    proves_absence: bool
 
     async def connect(self) -> None:
         """Connect and log in."""
@@ -50,6 +65,14 @@ class Broker(Protocol):
 
     async def get_open_orders(self) -> Sequence[Order]:
         """Return what works at the venue, oldest first, each with the quantity it was sent with."""
+        ...
+
+    async def get_order(self, client_order_id: str) -> OrderReport | None:
+        """Return what has become of an order, working or over; None where the venue knows no such order."""
+        ...
+
+    async def get_executions(self, since_ns: int) -> Sequence[OrderFill]:
+        """Return the account's executions from an instant of the exchange's time on, oldest first, each with its id."""
         ...
 
     async def get_account_info(self) -> AccountInfo:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from LIVE_TRADING.brokers.exchange import Report, SimulatedExchange
-from LIVE_TRADING.brokers.interface import AccountInfo
+from LIVE_TRADING.brokers.interface import AccountInfo, OrderReport
 from LIVE_TRADING.common.async_clock import AsyncClock, Signal
 from LIVE_TRADING.common.codec import decode, encode
-from LIVE_TRADING.common.events import OrderEvent
+from LIVE_TRADING.common.events import OrderEvent, OrderFill
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, StateError
 from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.common.strict_json import json_bytes
@@ -78,7 +78,7 @@ class BacktestBroker:
 
 
 class PaperBroker:
-    """The Broker Protocol over the simulated exchange.
+    """The Broker Protocol over the simulated exchange, which has an order at once or never.
 
     Parameters
     ----------
@@ -92,6 +92,8 @@ class PaperBroker:
     StateError
         The file cannot be read or does not hold a venue.
     """
+
+    proves_absence = True
 
     def __init__(
         self,
@@ -154,6 +156,17 @@ class PaperBroker:
         """Return the working orders, oldest first."""
         self._check_connected()
         return self._exchange.open_orders()
+
+    async def get_order(self, client_order_id: str) -> OrderReport | None:
+        """Return what has become of an order; None for one that the exchange does not know."""
+        self._check_connected()
+        found = self._exchange.order(client_order_id)
+        return None if found is None else OrderReport(client_order_id, found.status, found.filled, found.reason)
+
+    async def get_executions(self, since_ns: int) -> Sequence[OrderFill]:
+        """Return the last 1,000 executions from an instant on."""
+        self._check_connected()
+        return self._exchange.executions(since_ns)
 
     async def get_account_info(self) -> AccountInfo:
         """Return the paper account."""

@@ -117,6 +117,8 @@ EVENT_TYPES: dict[str, Any] = {
         events.OrderCancelled,
         events.CancelRejected,
         events.OrderExpired,
+        events.OrderUnknown,
+        events.OrderStatusReport,
         events.ControlRequest,
         events.PredictionsReady,
         BarBatch,

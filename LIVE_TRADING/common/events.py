@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from LIVE_TRADING.common.types import BarBatch, FloatArray, Session, Side
@@ -91,6 +91,46 @@ class OrderExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderUnknown:
+    """Whether the venue has the order is not known: the submit timed out, broke off, or a crash came between."""
+
+    order_id: str
+    reason: str
+    timestamp_ns: int
+
+
+class VenueStatus(StrEnum):
+    """What a venue says of an order when it is asked.
+
+    absent      it knows no such order, every time it was asked
+    unanswered  it did not say
+    """
+
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    ABSENT = "absent"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStatusReport:
+    """The answer to a query; the executions that the venue named with it were told before.
+
+    `filled` is the cumulative quantity; `final` says of an absent order that it can never come to be at the venue.
+    """
+
+    order_id: str
+    status: VenueStatus
+    filled: Decimal
+    final: bool
+    reason: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ControlRequest:
     """An operator's word: resume, reset or halt."""
 
@@ -165,7 +205,17 @@ class RunStarted:
 
 
 OrderEvent = OrderAck | OrderFill | OrderReject | OrderCancelled | CancelRejected | OrderExpired
-Event = SystemFault | OrderEvent | ControlRequest | PredictionsReady | BarBatch | ScheduledTrigger | CycleAborted
+Event = (
+    SystemFault
+    | OrderEvent
+    | OrderUnknown
+    | OrderStatusReport
+    | ControlRequest
+    | PredictionsReady
+    | BarBatch
+    | ScheduledTrigger
+    | CycleAborted
+)
 
 PRIORITY: dict[type, Priority] = {
     SystemFault: Priority.SYSTEM,
@@ -175,6 +225,8 @@ PRIORITY: dict[type, Priority] = {
     OrderCancelled: Priority.ORDER,
     CancelRejected: Priority.ORDER,
     OrderExpired: Priority.ORDER,
+    OrderUnknown: Priority.ORDER,
+    OrderStatusReport: Priority.ORDER,
     ControlRequest: Priority.ORDER,
     PredictionsReady: Priority.PREDICTIONS,
     BarBatch: Priority.BARS,

@@ -46,6 +46,13 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryOrder:
+    """Ask the venue what has become of an order whose fate is unknown. It is never sent again."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMarked:
     """The book at a bar end, marked at the last closes. USD."""
 
@@ -116,6 +123,7 @@ Command = (
     RunInference
     | SubmitOrder
     | CancelOrder
+    | QueryOrder
     | AccountMarked
     | CycleDecided
     | CycleSkipped

@@ -20,6 +20,8 @@ from LIVE_TRADING.common.events import (
     OrderExpired,
     OrderFill,
     OrderReject,
+    OrderStatusReport,
+    OrderUnknown,
     PredictionsReady,
     RunStarted,
     ScheduledTrigger,
@@ -44,6 +46,7 @@ from LIVE_TRADING.engine.order_reports import (
     on_fill,
     on_reject,
 )
+from LIVE_TRADING.engine.order_fate import on_status_report, on_unknown
 from LIVE_TRADING.engine.orders import OrderBook
 from LIVE_TRADING.engine.state import CoreState, Quotes
 
@@ -55,6 +58,8 @@ HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     OrderCancelled: on_cancelled,
     CancelRejected: on_cancel_rejected,
     OrderExpired: on_expired,
+    OrderUnknown: on_unknown,
+    OrderStatusReport: on_status_report,
     ControlRequest: on_control,
     PredictionsReady: on_predictions,
     BarBatch: on_bars,

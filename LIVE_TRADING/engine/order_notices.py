@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from LIVE_TRADING.common.events import OrderAck, OrderCancelled, OrderExpired, OrderFill, OrderReject, RunStarted
 from LIVE_TRADING.engine.commands import Anomaly, Command, SubmitOrder, TradeClosed
 from LIVE_TRADING.engine.cycle_notices import reason_text
-from LIVE_TRADING.engine.orders import OrderBook, OrderStatus
+from LIVE_TRADING.engine.orders import UNCONFIRMED, OrderBook
 from LIVE_TRADING.observability import emit_orders as emit
 from LIVE_TRADING.observability.events import Publisher
 
@@ -37,7 +37,7 @@ class OrderNotices:
     def acknowledged(self, ack: OrderAck, t_ns: int, before: OrderBook) -> None:
         """Tell the first sign that the venue has an order."""
         record = before.open.get(ack.order_id)
-        if record is not None and record.status is OrderStatus.SUBMITTED:
+        if record is not None and record.status in UNCONFIRMED:
             emit.emit_order_acknowledged(self._bus, t_ns, client_order_id=ack.order_id, symbol=record.order.symbol)
 
     def filled(self, fill: OrderFill, t_ns: int, after: OrderBook, commands: Sequence[Command]) -> None:

@@ -18,7 +18,7 @@ from LIVE_TRADING.common.types import Leg
 from LIVE_TRADING.engine.commands import Anomaly, Command, TradeClosed
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.ledger import FillContext
-from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
+from LIVE_TRADING.engine.orders import UNCONFIRMED, OrderRecord, OrderStatus
 from LIVE_TRADING.engine.sending import send_exit
 from LIVE_TRADING.engine.state import TRADE_HISTORY, CoreState
 
@@ -26,8 +26,8 @@ from LIVE_TRADING.engine.state import TRADE_HISTORY, CoreState
 def on_ack(context: CoreContext, state: CoreState, ack: OrderAck, now_ns: int) -> Step:
     """Note that the venue has the order; a report that came earlier than its acknowledgement stands."""
     record = state.orders.open.get(ack.order_id)
-    if record is None or record.status is not OrderStatus.SUBMITTED:
-        return state, _unless_known(state, ack.order_id)
+    if record is None or record.status not in UNCONFIRMED:
+        return state, unless_known(state, ack.order_id)
     return replace(state, orders=state.orders.with_record(replace(record, status=OrderStatus.ACCEPTED))), []
 
 
@@ -79,17 +79,17 @@ def _surprises(context: CoreContext, fill: OrderFill, record: OrderRecord | None
 
 def on_reject(context: CoreContext, state: CoreState, reject: OrderReject, now_ns: int) -> Step:
     """Close an order that the venue refused."""
-    return _finish(context, state, reject.order_id, OrderStatus.REJECTED, reject.reason, now_ns)
+    return finish(context, state, reject.order_id, OrderStatus.REJECTED, reject.reason, now_ns)
 
 
 def on_expired(context: CoreContext, state: CoreState, expired: OrderExpired, now_ns: int) -> Step:
     """Close an order whose session is over."""
-    return _finish(context, state, expired.order_id, OrderStatus.EXPIRED, "session over", now_ns)
+    return finish(context, state, expired.order_id, OrderStatus.EXPIRED, "session over", now_ns)
 
 
 def on_cancelled(context: CoreContext, state: CoreState, cancelled: OrderCancelled, now_ns: int) -> Step:
     """Close an order of which the rest no longer works."""
-    return _finish(context, state, cancelled.order_id, OrderStatus.CANCELLED, "cancelled", now_ns)
+    return finish(context, state, cancelled.order_id, OrderStatus.CANCELLED, "cancelled", now_ns)
 
 
 def on_cancel_rejected(context: CoreContext, state: CoreState, rejected: CancelRejected, now_ns: int) -> Step:
@@ -100,10 +100,11 @@ def on_cancel_rejected(context: CoreContext, state: CoreState, rejected: CancelR
     return state, [Anomaly("cancel_rejected", f"{rejected.order_id}: {rejected.reason}")]
 
 
-def _finish(context: CoreContext, state: CoreState, order_id: str, status: OrderStatus, why: str, now_ns: int) -> Step:
+def finish(context: CoreContext, state: CoreState, order_id: str, status: OrderStatus, why: str, now_ns: int) -> Step:
+    """Close an order for good; an exit that waited for it follows."""
     record = state.orders.open.get(order_id)
     if record is None:
-        return state, _unless_known(state, order_id)
+        return state, unless_known(state, order_id)
     finished = replace(record, status=status, venue_reason=why)
     state = replace(state, orders=state.orders.with_record(finished))
     return _exit_that_waited(context, state, order_id, now_ns)
@@ -121,7 +122,7 @@ def _exit_that_waited(context: CoreContext, state: CoreState, order_id: str, now
     return send_exit(context, state, symbol, now_ns, leg, record.cancel_reason)
 
 
-def _unless_known(state: CoreState, order_id: str) -> list[Command]:
+def unless_known(state: CoreState, order_id: str) -> list[Command]:
     """Return an anomaly for a report on an order that is not ours; a repeated report of a closed one is nothing."""
     if state.orders.find(order_id) is not None:
         return []

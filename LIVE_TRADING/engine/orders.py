@@ -29,6 +29,8 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    NOT_AT_VENUE = "not_at_venue"
 
     @property
     def is_terminal(self) -> bool:
@@ -36,7 +38,17 @@ class OrderStatus(StrEnum):
         return self in TERMINAL
 
 
-TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+TERMINAL = frozenset(
+    {
+        OrderStatus.FILLED,
+        OrderStatus.CANCELLED,
+        OrderStatus.REJECTED,
+        OrderStatus.EXPIRED,
+        OrderStatus.NOT_AT_VENUE,
+    }
+)
+# no sign of life from the venue yet: it may have the order or not
+UNCONFIRMED = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
