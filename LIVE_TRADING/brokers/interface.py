@@ -38,7 +38,7 @@ class Broker(Protocol):
     are events. Cancelling an order the venue does not know gives `CancelRejected`.
 
     `proves_absence`: an order that `get_order` does not find for ten seconds never comes to be. Where a venue cannot
-    say that (orders under way, a history that is cut), an order of unknown fate stays unknown until a person settles it.
+    say that (orders under way, a history that is cut), an order of unknown fate stays so until a person settles it.
     """
 
     proves_absence: bool

@@ -38,6 +38,7 @@ from LIVE_TRADING.engine.deciding import on_aborted, on_predictions
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import Ledger
 from LIVE_TRADING.engine.market import MarketMemory, MarketModel
+from LIVE_TRADING.engine.order_fate import on_status_report, on_unknown
 from LIVE_TRADING.engine.order_reports import (
     on_ack,
     on_cancel_rejected,
@@ -46,7 +47,6 @@ from LIVE_TRADING.engine.order_reports import (
     on_fill,
     on_reject,
 )
-from LIVE_TRADING.engine.order_fate import on_status_report, on_unknown
 from LIVE_TRADING.engine.orders import OrderBook
 from LIVE_TRADING.engine.state import CoreState, Quotes
 

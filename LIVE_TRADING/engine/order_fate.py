@@ -41,7 +41,7 @@ def on_unknown(context: CoreContext, state: CoreState, unknown: OrderUnknown, no
 
 
 def on_status_report(context: CoreContext, state: CoreState, report: OrderStatusReport, now_ns: int) -> Step:
-    """Take the venue's word for an order. Executions follow from fills alone: a status that lacks some settles nothing."""
+    """Take the venue's word for an order. Only fills are booked: a status that lacks some of them settles nothing."""
     record = state.orders.open.get(report.order_id)
     if record is None:
         return state, unless_known(state, report.order_id)

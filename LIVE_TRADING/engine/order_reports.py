@@ -34,8 +34,7 @@ def on_ack(context: CoreContext, state: CoreState, ack: OrderAck, now_ns: int) -
 def on_fill(context: CoreContext, state: CoreState, fill: OrderFill, now_ns: int) -> Step:
     """Book an execution once, by its id."""
     record = state.orders.find(fill.order_id)
-    seen = state.orders.strangers if record is None else record.executions
-    if fill.execution_id in seen:
+    if state.orders.knows(fill):
         return state, [Anomaly("duplicate_report", f"execution {fill.execution_id} came again")]
     commands: list[Command] = [
         Anomaly(kind, f"{message}: booked") for kind, message in _surprises(context, fill, record)

@@ -122,6 +122,11 @@ class OrderBook:
         """Return an order by id, open or lately closed."""
         return self.open.get(order_id) or self.closed.get(order_id)
 
+    def knows(self, fill: OrderFill) -> bool:
+        """Return whether an execution has been booked."""
+        record = self.find(fill.order_id)
+        return fill.execution_id in (self.strangers if record is None else record.executions)
+
     def with_record(self, record: OrderRecord) -> OrderBook:
         """Return the book with one order's record put in its place."""
         order_id = record.order.client_order_id

@@ -22,19 +22,26 @@ from typing import Any, Protocol
 import numpy as np
 
 from LIVE_TRADING.brokers.interface import Broker, MarketObserver
-from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
-from LIVE_TRADING.common.events import CycleAborted, Event, OrderReject, PredictionsReady, SystemFault
-from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError, OrderRejectedError, StateError
-from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
+from LIVE_TRADING.common.async_clock import RealTimeClock, Signal, VirtualClock
+from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, SystemFault
+from LIVE_TRADING.common.exceptions import (
+    BrokerError,
+    DataProviderError,
+    LiveTradingError,
+    ReconciliationError,
+    StateError,
+)
+from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
-from LIVE_TRADING.engine.commands import CancelOrder, Command, CycleDecided, RunInference, SubmitOrder
+from LIVE_TRADING.engine.commands import CancelOrder, Command, CycleDecided, QueryOrder, RunInference, SubmitOrder
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
 from LIVE_TRADING.engine.state import CoreState
+from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
 
@@ -87,6 +94,8 @@ class LiveShell:
         times: ShellTimes | None = None,
         checkpoints: Checkpoints | None = None,
         bus: NoticeBus | None = None,
+        limits: CallLimits | None = None,
+        resumed: bool = False,
     ) -> None:
         self._driver = driver
         self._broker = broker
@@ -101,6 +110,11 @@ class LiveShell:
         self.on_cycle: Callable[[int], None] | None = None
         self._queue = EventQueue()
         self._wake = asyncio.Event()
+        self._venue = VenueLink(broker, clock, self.put, lambda: driver.core.state.orders, limits)
+        self._resumed = resumed
+        self._refused: LiveTradingError | None = None
+        self._asking = 0
+        self._answered, self._quiet, self._awaits_quiet = Signal(), Signal(), False
         self._stopping = False
         self._sources = 0
         self._given_up: set[asyncio.Task[None]] = set()
@@ -129,7 +143,7 @@ class LiveShell:
         BrokerError
             The broker cannot be reached.
         """
-        await self._broker.connect()
+        await self._venue.connect()
         emit.emit_broker_connected(
             self._bus, self._clock.now_ns(), broker=self._broker_name, account=self._driver.core.run.account
         )
@@ -147,15 +161,15 @@ class LiveShell:
                 )
 
     async def _run(self, worker: ThreadPoolExecutor, start_ns: int, end_ns: int, max_cycles: int | None) -> str:
-        reason, failure = "", None
+        reason: str = ""
+        failure: LiveTradingError | None = None
         async with asyncio.TaskGroup() as group:
-            pumps = (self._pump_feed(start_ns, end_ns), self._pump_schedule(start_ns, end_ns), self._pump_reports())
-            for pump in pumps:
-                self._give_up_at_end(self._spawn(group, pump))
             self._sources = 2
+            for work in (self._pump_reports(), self._open_sources(group, start_ns, end_ns)):
+                self._give_up_at_end(self._spawn(group, work))
             try:
                 reason = await self._serve(group, worker, max_cycles)
-            except StateError as error:
+            except (StateError, ReconciliationError, BrokerError) as error:
                 failure = error  # orders that left earlier are on file: let them reach the venue
             for task in tuple(self._given_up):
                 task.cancel()
@@ -179,6 +193,12 @@ class LiveShell:
                 continue
             self._checkpoint(final=False)
             if len(self._queue):
+                continue
+            if self._refused is not None:
+                raise self._refused
+            if self._awaits_quiet:
+                self._awaits_quiet = False
+                self._quiet.set()
                 continue
             if self._stopping:
                 return STOP_REQUESTED
@@ -210,9 +230,11 @@ class LiveShell:
             self._driver.sync()
         for command in commands:
             if isinstance(command, SubmitOrder):
-                self._spawn(group, self._send(command.order))
+                self._spawn(group, self._venue.send(command.order))
             elif isinstance(command, CancelOrder):
-                self._spawn(group, self._cancel(command.client_order_id))
+                self._spawn(group, self._venue.cancel(command.client_order_id))
+            elif isinstance(command, QueryOrder):
+                self._give_up_at_end(self._spawn(group, self._query(command.client_order_id)))
             elif isinstance(command, RunInference):
                 self._give_up_at_end(self._spawn(group, self._infer(worker, command)))
 
@@ -227,6 +249,35 @@ class LiveShell:
         """Remember a task that nothing waits for once the run ends."""
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
+
+    # -- going on after a restart ---------------------------------------------------------------------------------
+
+    async def _open_sources(self, group: asyncio.TaskGroup, start_ns: int, end_ns: int) -> None:
+        """Open feed and schedule, after a restart not before the venue's book is known: so the first order is too."""
+        if self._resumed:
+            try:
+                await self._catch_up()
+            except (ReconciliationError, BrokerError) as error:
+                self._refused = error
+                self._wake.set()
+                return
+        for pump in (self._pump_feed(start_ns, end_ns), self._pump_schedule(start_ns, end_ns)):
+            self._give_up_at_end(self._spawn(group, pump))
+
+    async def _catch_up(self) -> None:
+        """Learn what became of open orders and of executions meanwhile, then compare the books."""
+        await self._venue.catch_up(self._driver.core.state)
+        await self._until_quiet()
+        while self._asking:
+            await self._clock.wait(self._answered, None)
+        await self._until_quiet()
+        await self._venue.check_positions(self._driver.core.state)
+
+    async def _until_quiet(self) -> None:
+        """Return when every event that is queued has been handled."""
+        self._awaits_quiet = True
+        self._wake.set()
+        await self._clock.wait(self._quiet, None)
 
     # -- sources -------------------------------------------------------------------------------------------------
 
@@ -273,20 +324,13 @@ class LiveShell:
 
     # -- commands ------------------------------------------------------------------------------------------------
 
-    async def _send(self, order: Order) -> None:
+    async def _query(self, order_id: str) -> None:
+        self._asking += 1
         try:
-            await self._broker.submit_order(order)
-        except OrderRejectedError as error:
-            self.put(OrderReject(order.client_order_id, str(error), self._clock.now_ns()))
-        except BrokerError as error:
-            # whether the venue has the order is not known: it stays reserved, and nothing new goes out
-            self._fault("submit_unknown", error)
-
-    async def _cancel(self, client_order_id: str) -> None:
-        try:
-            await self._broker.cancel_order(client_order_id)
-        except BrokerError as error:
-            self._fault("cancel_failed", error)
+            await self._venue.query(order_id)
+        finally:
+            self._asking -= 1
+            self._answered.set()
 
     def _fault(self, kind: str, error: Exception, severity: str = "critical") -> None:
         self.put(SystemFault(kind, f"{type(error).__name__}: {error}", severity, self._clock.now_ns()))

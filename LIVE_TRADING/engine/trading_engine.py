@@ -12,7 +12,6 @@ from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.events import ControlRequest, CycleAborted, RunStarted
-from LIVE_TRADING.common.exceptions import ReconciliationError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
 from LIVE_TRADING.common.units import NS_PER_S
@@ -28,6 +27,7 @@ from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, 
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
 from LIVE_TRADING.engine.start_notices import tell_models, tell_run
+from LIVE_TRADING.engine.venue_link import CallLimits
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
 
@@ -175,8 +175,6 @@ class TradingEngine:
 
     async def _trade(self, max_cycles: int | None, on_cycle: Callable[[int], None] | None) -> str:
         recovered = self._recovered
-        if recovered.resumed:
-            await self._check_book()
         if recovered.pending_ns is not None:
             recovered.driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
         self._shell.on_cycle = on_cycle
@@ -188,23 +186,6 @@ class TradingEngine:
             emit.emit_limited_mode(self._bus, now_ns, reason=LIMITED_MODE)
         if self._loads_models:
             tell_models(self._bus, now_ns, self._plan.run, self._targets)
-
-    async def _check_book(self) -> None:
-        """Refuse to go on where the venue's positions are not the ledger's."""
-        await self._broker.connect()
-        theirs = await self._broker.get_positions()
-        ours = {symbol: held.quantity for symbol, held in sorted(self.core.state.ledger.positions.items())}
-        different = [
-            f"{symbol}: ledger {ours.get(symbol, 0)}, venue {theirs.get(symbol, 0)}"
-            for symbol in sorted(ours.keys() | theirs.keys())
-            if ours.get(symbol, 0) != theirs.get(symbol, 0)
-        ]
-        if different:
-            await self._broker.disconnect()
-            raise ReconciliationError(
-                f"{self._state_dir}: the venue's book is not the ledger's ({'; '.join(different)}): "
-                "settle the difference at the venue or start a new --state-dir"
-            )
 
     def close(self) -> None:
         """Close the journal and give the folder back."""
@@ -263,6 +244,8 @@ class TradingEngine:
             times=ShellTimes(self._grace_ns, runtime.checkpoint_s, runtime.arrays_s),
             checkpoints=checkpoints,
             bus=self._bus,
+            limits=CallLimits(runtime.connect_timeout_s, runtime.submit_timeout_s, runtime.query_timeout_s),
+            resumed=self._recovered.resumed,
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from broker_harness import HARNESSES, BrokerHarness, PaperHarness
 from venue import order
 
-from LIVE_TRADING.brokers.interface import Broker, MarketObserver
+from LIVE_TRADING.brokers.interface import Broker, MarketObserver, OrderReport
 from LIVE_TRADING.brokers.registry import BROKERS, get_broker
 from LIVE_TRADING.brokers.simulated import PaperBroker
 from LIVE_TRADING.common.contracts import order_dict, parse_fill, parse_order
@@ -21,6 +21,7 @@ from LIVE_TRADING.common.events import (
     OrderCancelled,
     OrderFill,
     OrderReject,
+    VenueStatus,
 )
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, ConfigurationError, StateError
 from LIVE_TRADING.common.units import iso_utc
@@ -40,6 +41,8 @@ CALLS: dict[str, Callable[[Broker], Awaitable[object]]] = {
     "cancel_order": lambda broker: broker.cancel_order("id1"),
     "get_positions": lambda broker: broker.get_positions(),
     "get_open_orders": lambda broker: broker.get_open_orders(),
+    "get_order": lambda broker: broker.get_order("id1"),
+    "get_executions": lambda broker: broker.get_executions(0),
     "get_account_info": lambda broker: broker.get_account_info(),
     "get_cash": lambda broker: broker.get_cash(),
     "get_portfolio_value": lambda broker: broker.get_portfolio_value(),
@@ -283,3 +286,39 @@ def test_an_unknown_broker_names_the_nearest(tmp_path: Path) -> None:
     harness = PaperHarness(tmp_path / "venue.json")
     with pytest.raises(ConfigurationError, match="'paper'"):
         get_broker("papr", exchange=harness.broker._exchange, sessions=None, clock=harness.clock)  # type: ignore[attr-defined, arg-type]
+
+
+def test_an_order_is_found_by_its_id_whatever_became_of_it(harness: BrokerHarness) -> None:
+    async def scenario() -> None:
+        broker = harness.broker
+        await broker.connect()
+        assert await broker.get_order("id1") is None
+        await broker.submit_order(order(quantity="600"))
+        assert await broker.get_order("id1") == OrderReport("id1", VenueStatus.WORKING, Decimal(0))
+        await harness.trade()
+        assert await broker.get_order("id1") == OrderReport("id1", VenueStatus.WORKING, Decimal(500))
+        await broker.cancel_order("id1")
+        found = await broker.get_order("id1")
+        assert found is not None
+        assert (found.status, found.filled) == (VenueStatus.CANCELLED, Decimal(500))
+
+    harness.run(scenario())
+
+
+def test_executions_are_told_when_asked_for_as_they_were_reported(harness: BrokerHarness) -> None:
+    async def scenario() -> None:
+        broker = harness.broker
+        await broker.connect()
+        assert list(await broker.get_executions(0)) == []
+        await broker.submit_order(order(quantity="600"))
+        await harness.trade()
+        await harness.trade()
+        fills = []
+        while len(fills) != 2:
+            report = await harness.report()
+            fills += [report] if isinstance(report, OrderFill) else []
+        assert list(await broker.get_executions(0)) == fills
+        assert list(await broker.get_executions(fills[1].timestamp_ns)) == fills[1:]
+        assert list(await broker.get_executions(fills[1].timestamp_ns + 1)) == []
+
+    harness.run(scenario())

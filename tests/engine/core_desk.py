@@ -23,8 +23,11 @@ from LIVE_TRADING.common.events import (
     OrderExpired,
     OrderFill,
     OrderReject,
+    OrderStatusReport,
+    OrderUnknown,
     PredictionsReady,
     ScheduledTrigger,
+    VenueStatus,
 )
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import (
@@ -230,6 +233,13 @@ class Desk:
 
     def expired(self, order: Order) -> list[Command]:
         return self.tell(OrderExpired(order.client_order_id, self.session.close_ns), self.session.close_ns)
+
+    def unknown(self, order: Order) -> list[Command]:
+        return self.tell(OrderUnknown(order.client_order_id, "no answer", self.bar_end_ns))
+
+    def answered(self, order: Order, status: VenueStatus, filled: int = 0, *, final: bool = True) -> list[Command]:
+        told = OrderStatusReport(order.client_order_id, status, Decimal(filled), final, "asked", self.bar_end_ns)
+        return self.tell(told)
 
     def control(self, action: str, reason: str = "because") -> list[Command]:
         return self.tell(ControlRequest(action, reason, self.bar_end_ns))

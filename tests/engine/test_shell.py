@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-# covers: P8, P19
+# covers: P8, P19, B15
 import asyncio
 import threading
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from LIVE_TRADING.brokers.interface import OrderReport
 from LIVE_TRADING.brokers.simulated import PaperBroker
 from LIVE_TRADING.common.async_clock import RealTimeClock
 from LIVE_TRADING.common.exceptions import (
@@ -22,6 +24,7 @@ from LIVE_TRADING.common.exceptions import (
     StateError,
 )
 from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
+from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.interface import RecordedDataProvider
@@ -29,12 +32,13 @@ from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.journal import read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability import EventType, Notice
 from LIVE_TRADING.risk import TradingState
 from tests.support.runs import LOW_COST, PlainForecast, exchange_for, facts_of
 from tests.support.scripted_sessions import LOW_COST_CONFIG, bar_end, dying_disk, listened, panel, start_ns
-from tests.support.told import MoodyBroker, engine_of, run_told
+from tests.support.told import Ear, MoodyBroker, engine_of, run_told
 
 
 def orders_on_file(state_dir: Path) -> dict[int, int]:
@@ -222,7 +226,9 @@ def test_a_venue_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 class _Silent(MoodyBroker):
-    """Takes no order and says nothing of it, nor of cancels."""
+    """Takes no order, says nothing of it, nor of cancels, nor when it is asked."""
+
+    asked: ClassVar[list[tuple[str, int]]] = []
 
     async def submit_order(self, order: Order) -> None:
         raise BrokerError("no answer")
@@ -230,15 +236,69 @@ class _Silent(MoodyBroker):
     async def cancel_order(self, client_order_id: str) -> None:
         raise BrokerError("no answer")
 
+    async def get_order(self, client_order_id: str) -> OrderReport | None:
+        self.asked.append((client_order_id, self._clock.now_ns()))
+        raise BrokerError("no answer")
 
-def test_an_order_without_an_answer_stays_reserved_and_halts(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def run_on(venue: type[MoodyBroker], monkeypatch: pytest.MonkeyPatch, **options: object) -> tuple[TradingEngine, Ear]:
     bus, ear = listened()
-    monkeypatch.setattr("tests.support.told.MoodyBroker", _Silent)
-    engine = run_told(panel(), LOW_COST_CONFIG, bus, start_ns=start_ns(), max_cycles=4)
-    assert engine.core.state.risk.state is TradingState.HALTED
-    assert len(engine.core.state.orders.open) == len(ear.of(EventType.ORDER_SUBMITTED)) > 0
+    monkeypatch.setattr("tests.support.told.MoodyBroker", venue)
+    return run_told(panel(), LOW_COST_CONFIG, bus, start_ns=start_ns(), **options), ear
+
+
+def sent_of(engine: TradingEngine) -> list[OrderRecord]:
+    book = engine.core.state.orders
+    return [*book.open.values(), *book.closed.values()]
+
+
+def test_an_order_of_which_the_venue_says_nothing_stays_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Silent, "asked", [])
+    engine, ear = run_on(_Silent, monkeypatch, max_cycles=4)
+    assert engine.core.state.risk.state is TradingState.ACTIVE
+    orders = engine.core.state.orders.open
+    assert {record.status for record in orders.values()} == {OrderStatus.UNKNOWN}
+    symbols = [record.order.symbol for record in orders.values()]
+    assert len(symbols) == len(set(symbols)) == len(ear.of(EventType.ORDER_SUBMITTED)) > 0
+    first = next(iter(orders))
+    asked_ns = [at_ns for order_id, at_ns in _Silent.asked if order_id == first]
+    assert [(at_ns - asked_ns[0]) // NS_PER_S for at_ns in asked_ns] == [0, 2, 5, 10]
     components = {notice.fields["component"] for notice in ear.of(EventType.ERROR)}
-    assert components == {"submit_unknown", "cancel_failed"}
+    assert components == {"order_unknown", "order_unsettled"}
+
+
+class _BreaksAfterTaking(MoodyBroker):
+    """Has every order, and says that it does not know."""
+
+    async def submit_order(self, order: Order) -> None:
+        await super().submit_order(order)
+        raise BrokerConnectionError("500 after accepting")
+
+
+class _BreaksBeforeTaking(MoodyBroker):
+    """Has no order of which it says that it does not know."""
+
+    async def submit_order(self, order: Order) -> None:
+        raise BrokerConnectionError("500 before accepting")
+
+
+def test_an_order_that_the_venue_has_is_found_there_and_trades_as_if_nothing_had_been(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine, ear = run_on(_BreaksAfterTaking, monkeypatch, max_cycles=20)
+    plain, _ = run_on(MoodyBroker, monkeypatch, max_cycles=20)
+    assert len(ear.of(EventType.ORDER_SUBMITTED)) > 5
+    assert engine.core.state.digest.texts() == plain.core.state.digest.texts()
+
+
+def test_an_order_that_the_venue_never_had_ends_and_is_never_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, ear = run_on(_BreaksBeforeTaking, monkeypatch, max_cycles=20)
+    records = sent_of(engine)
+    closed = [record for record in records if record.status.is_terminal]
+    assert {record.status for record in closed} == {OrderStatus.NOT_AT_VENUE}
+    assert len(closed) > 5
+    assert len({record.order.client_order_id for record in records}) == len(ear.of(EventType.ORDER_SUBMITTED))
+    assert not engine.core.state.ledger.positions
 
 
 class _Breaks(HistoricalDataProvider):
@@ -294,12 +354,10 @@ def test_a_book_that_differs_is_not_traded_on(tmp_path: Path) -> None:
         asyncio.run(engine.run())
     with pytest.raises(BrokerConnectionError):
         asyncio.run(broker.get_cash())
-    assert [notice.type for notice in ear.notices] == [
-        EventType.ENGINE_START,
-        EventType.STATE_RESTORED,
-        EventType.ERROR,
-        EventType.ENGINE_STOP,
-    ]
+    told = [notice.type for notice in ear.notices]
+    assert told[:3] == [EventType.ENGINE_START, EventType.STATE_RESTORED, EventType.BROKER_CONNECTED]
+    assert told[-1] is EventType.ENGINE_STOP
+    assert not {EventType.ORDER_SUBMITTED, EventType.CYCLE_START} & set(told)
 
 
 def test_what_cannot_be_recorded_has_not_happened(tmp_path: Path) -> None:

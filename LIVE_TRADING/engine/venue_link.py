@@ -1,0 +1,181 @@
+"""The shell's line to the venue: orders and cancels out, reports in, and what to do when an answer does not come.
+
+Every call has a time limit. A submit without an answer is never repeated: the core is told that the order's fate is
+unknown, and then the venue is asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from LIVE_TRADING.brokers.interface import Broker, OrderReport
+from LIVE_TRADING.common.async_clock import AsyncClock
+from LIVE_TRADING.common.events import (
+    CancelRejected,
+    Event,
+    OrderReject,
+    OrderStatusReport,
+    OrderUnknown,
+    VenueStatus,
+)
+from LIVE_TRADING.common.exceptions import BrokerConnectionError, BrokerError, OrderRejectedError, ReconciliationError
+from LIVE_TRADING.common.types import Order
+from LIVE_TRADING.common.units import NS_PER_S
+from LIVE_TRADING.engine.orders import UNCONFIRMED, OrderBook
+from LIVE_TRADING.engine.state import CoreState
+
+ASK_AFTER_S = (0, 2, 5, 10)
+RESTARTED = "the process ended before the venue answered"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How long a call to the venue may take, s."""
+
+    connect_s: float = 30.0
+    submit_s: float = 30.0
+    query_s: float = 10.0
+
+
+class VenueLink:
+    """Sends, asks and listens. What it learns it puts into the queue as events; it decides nothing."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        clock: AsyncClock,
+        put: Callable[[Event], None],
+        book: Callable[[], OrderBook],
+        limits: CallLimits | None = None,
+    ) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._put = put
+        self._book = book
+        self._limits = limits or CallLimits()
+
+    async def connect(self) -> None:
+        """Connect.
+
+        Raises
+        ------
+        BrokerError
+            The venue refused, or did not answer in time.
+        """
+        await self._within(self._broker.connect(), self._limits.connect_s, "connect")
+
+    async def send(self, order: Order) -> None:
+        """Hand an order over, once."""
+        order_id = order.client_order_id
+        try:
+            await self._within(self._broker.submit_order(order), self._limits.submit_s, "submit")
+        except OrderRejectedError as error:
+            self._put(OrderReject(order_id, str(error), self._clock.now_ns()))
+        except BrokerError as error:
+            self._put(OrderUnknown(order_id, _text(error), self._clock.now_ns()))
+
+    async def cancel(self, order_id: str) -> None:
+        """Ask for a cancel; one that fails may be asked for again, which harms nothing."""
+        try:
+            await self._within(self._broker.cancel_order(order_id), self._limits.submit_s, "cancel")
+        except BrokerError as error:
+            self._put(CancelRejected(order_id, _text(error), self._clock.now_ns()))
+
+    async def query(self, order_id: str) -> None:
+        """Ask what has become of an order, after 0, 2, 5 and 10 s, until the venue knows it; then say what it said."""
+        asked_ns, answers, reason = self._clock.now_ns(), 0, "the venue knows no such order"
+        for after_s in ASK_AFTER_S:
+            await self._clock.wait(None, asked_ns + after_s * NS_PER_S)
+            try:
+                report = await self._ask(order_id)
+            except BrokerError as error:
+                reason = _text(error)
+                continue
+            if report is not None:
+                self._tell(order_id, report.status, report.filled, False, report.reason)
+                return
+            answers += 1
+        if answers == len(ASK_AFTER_S):
+            self._tell(order_id, VenueStatus.ABSENT, Decimal(0), self._broker.proves_absence, reason)
+        else:
+            self._tell(order_id, VenueStatus.UNANSWERED, Decimal(0), False, reason)
+
+    async def catch_up(self, state: CoreState) -> None:
+        """Ask for what happened while no process listened: executions, then where each open order stands.
+
+        Raises
+        ------
+        BrokerError
+            The venue does not say which executions there were.
+        """
+        await self._tell_executions(_since_ns(state), None)
+        for record in tuple(state.orders.open.values()):  # order: of sending
+            order_id = record.order.client_order_id
+            if record.status in UNCONFIRMED:
+                self._put(OrderUnknown(order_id, RESTARTED, self._clock.now_ns()))
+            else:
+                await self.query(order_id)
+
+    async def check_positions(self, state: CoreState) -> None:
+        """Compare the venue's positions with the ledger's.
+
+        Raises
+        ------
+        ReconciliationError
+            They differ.
+        """
+        theirs = await self._within(self._broker.get_positions(), self._limits.query_s, "query")
+        ours = {symbol: held.quantity for symbol, held in sorted(state.ledger.positions.items())}
+        different = [
+            f"{symbol}: ledger {ours.get(symbol, 0)}, venue {theirs.get(symbol, 0)}"
+            for symbol in sorted(ours.keys() | theirs.keys())
+            if ours.get(symbol, 0) != theirs.get(symbol, 0)
+        ]
+        if different:
+            raise ReconciliationError(
+                f"the venue's book is not the ledger's ({'; '.join(different)}): "
+                "settle the difference at the venue or start a new --state-dir"
+            )
+
+    async def _ask(self, order_id: str) -> OrderReport | None:
+        """Return the venue's word for an order, its executions told before."""
+        report = await self._within(self._broker.get_order(order_id), self._limits.query_s, "query")
+        record = self._book().find(order_id)
+        if report is not None and record is not None and report.filled > record.filled:
+            await self._tell_executions(record.order.decision_time_ns, order_id)
+        return report
+
+    async def _tell_executions(self, since_ns: int, order_id: str | None) -> None:
+        """Put the executions since an instant that are not booked, of one order or of all."""
+        fills = await self._within(self._broker.get_executions(since_ns), self._limits.query_s, "query")
+        for fill in fills:
+            if order_id in (None, fill.order_id) and not self._book().knows(fill):
+                self._put(fill)
+
+    def _tell(self, order_id: str, status: VenueStatus, filled: Decimal, final: bool, reason: str) -> None:
+        self._put(OrderStatusReport(order_id, status, filled, final, reason, self._clock.now_ns()))
+
+    async def _within(self, call: Awaitable[T], limit_s: float, what: str) -> T:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await call
+        except TimeoutError as error:
+            raise BrokerConnectionError(f"{what}: no answer within {limit_s:g} s") from error
+
+
+def _since_ns(state: CoreState) -> int:
+    """Return the instant from which on executions may be unknown: all of the last session, or since the oldest order.
+
+    Orders that closed in that time are remembered with their executions, so that none is booked twice.
+    """
+    decided = [record.order.decision_time_ns for record in state.orders.open.values()]  # order: of sending
+    return min([state.opened_ns, *decided])
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
