@@ -72,7 +72,12 @@ def train_models(
             engine=engine_config(settings),
             replace_run=replace,
         )
-    Console().print(training_table(report, time.perf_counter() - started))
+    console = Console()
+    console.print(training_table(report, time.perf_counter() - started))
+    if report.classifiers:
+        console.print(classifier_table(report))
+    else:
+        console.print(f"No barrier classifiers, the barrier gate will be off: {report.no_classifiers}.")
     return 0
 
 
@@ -91,5 +96,24 @@ def training_table(report: TrainingReport, wall_s: float) -> Table:
             "-" if pooled.ic is None else f"{pooled.ic:+.4f}",
             f"{pooled.n_effective:,.0f}",
             "-" if pooled.rmse is None else f"{pooled.rmse:.4f}",
+        )
+    return table
+
+
+def classifier_table(report: TrainingReport) -> Table:
+    """Return the out-of-sample evidence of the barrier classifiers."""
+    table = Table(title="barrier classifiers", title_justify="left")
+    for name in ("target", "train rows", "base rate", "Brier", "of the base rate", "gain", "± s.e."):
+        table.add_column(name, justify="left" if name == "target" else "right")
+    for classifier in report.classifiers:
+        metrics = classifier.metrics
+        table.add_row(
+            classifier.target,
+            f"{classifier.train_rows:,}",
+            f"{metrics.base_rate:.3f}",
+            f"{metrics.brier:.5f}",
+            f"{metrics.brier_base_rate:.5f}",
+            f"{metrics.brier_gain:+.5f}",
+            f"{metrics.brier_gain_error:.5f}",
         )
     return table

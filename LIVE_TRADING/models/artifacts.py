@@ -4,6 +4,9 @@
     <run_root>/snapshot.npz
     <run_root>/targets/<target>/models/view=cross_sectional/family=<family>/{model.*, model_meta.json}
 
+Targets are `ret_<horizon>`, whose models forecast, and the barriers `will_peak_5m` and `will_valley_5m`, whose models
+give probabilities.
+
 The manifest holds the SHA-256 of every model_meta.json and of the snapshot, a model_meta.json those of its model files.
 Nothing depends on when or where a run was trained: equal data, configuration and code give equal files.
 """
@@ -27,6 +30,9 @@ MANIFEST_FILE = "manifest.json"
 META_FILE = "model_meta.json"
 SNAPSHOT_FILE = "snapshot.npz"
 TARGET_PREFIX = "ret_"
+PEAK_TARGET, VALLEY_TARGET = "will_peak_5m", "will_valley_5m"
+BARRIER_FAMILY = "lightgbm"
+BARRIER_TARGETS = (PEAK_TARGET, VALLEY_TARGET)
 _MEMORY_KEYS = ("features.", "volatility.", "adv.", "prediction.standardizer.", "prediction.skill.")
 _EXTRA_KEYS = ("features.extra", "features.extra_lookback")
 
@@ -80,6 +86,92 @@ class ModelMeta(FrozenConfig):
     metrics: ModelMetrics
 
 
+class ReliabilityBin(FrozenConfig):
+    """One bin of a reliability curve: what was said on average, how often it came so, of how many."""
+
+    p_mean: float
+    observed: float
+    n: int
+
+
+class ClassifierFold(FrozenConfig):
+    """Out-of-sample figures of one fold. None: it only calibrated the folds after it."""
+
+    train_rows: int
+    train_start: str = Field(description="first session trained on")
+    train_end: str = Field(description="last session trained on")
+    validation_start: str
+    validation_end: str
+    n: int = Field(description="outcomes known in it")
+    base_rate: float = Field(description="share of them that came so")
+    brier: float | None
+    brier_base_rate: float | None
+
+
+class ClassifierMetrics(FrozenConfig):
+    """Out-of-sample figures of a classifier over the folds after the first.
+
+    Each fold's probabilities are those of trees and of a calibration made before it.
+    """
+
+    n: int = Field(description="outcomes behind the figures")
+    n_sessions: int = Field(description="sessions that they lie in")
+    base_rate: float = Field(description="share of outcomes that came so")
+    brier: float = Field(description="mean squared error of the probability")
+    brier_base_rate: float = Field(description="that of always saying base_rate")
+    brier_gain: float = Field(description="brier_base_rate - brier: above 0 something is known")
+    brier_gain_error: float = Field(description="standard error of the gain, by session")
+    brier_skill: float = Field(description="brier_gain / brier_base_rate")
+    brier_reliability: float = Field(description="of the decomposition over the bins: mean (p_mean - observed)^2")
+    brier_resolution: float = Field(description="mean (observed - base_rate)^2")
+    brier_uncertainty: float = Field(description="base_rate (1 - base_rate)")
+    log_loss: float
+    log_loss_base_rate: float = Field(description="that of always saying base_rate")
+    reliability: tuple[ReliabilityBin, ...] = Field(description="ten bins of equally many outcomes, lowest first")
+    folds: tuple[ClassifierFold, ...]
+
+
+class PlattCalibration(FrozenConfig):
+    """p = 1 / (1 + exp(-(slope · margin + intercept))), margin the log odds of the trees. Platt (1999)."""
+
+    slope: float = Field(ge=0.0, description="0: the trees know nothing, p is the base rate")
+    intercept: float
+    n: int = Field(description="out-of-fold outcomes it was fitted to")
+
+
+class ClassifierMeta(FrozenConfig):
+    """model_meta.json of a barrier classifier."""
+
+    format: Literal[1]
+    target: str
+    horizon: str = Field(description="time within which the barrier must be reached, whose σ is its distance")
+    family: str
+    view: Literal["cross_sectional"]
+    interval_ns: int
+    features: tuple[str, ...]
+    files: dict[FileName, Sha256]
+    params: dict[str, Any]
+    notes: dict[str, str]
+    seed: int
+    train_start: str = Field(description="first session trained on")
+    train_end: str = Field(description="last session trained on")
+    train_rows: int
+    data_hash: str
+    code_version: str
+    calibration: PlattCalibration
+    metrics: ClassifierMetrics
+
+
+class ClassifierEntry(FrozenConfig):
+    """One barrier classifier in the manifest."""
+
+    target: str
+    family: str
+    meta_sha256: Sha256
+    brier: float
+    brier_base_rate: float
+
+
 class ModelEntry(FrozenConfig):
     """One model in the manifest. `ic`, `rmse` None: nothing matured; `n_effective` is 0 then."""
 
@@ -115,6 +207,8 @@ class Manifest(FrozenConfig):
     training_config: dict[str, Any]
     memory_config: dict[str, Any] = Field(description="settings the features and the snapshot depend on")
     models: tuple[ModelEntry, ...]
+    classifiers: tuple[ClassifierEntry, ...] = Field((), description="of barriers: a peak and a valley, or none")
+    no_classifiers: str = Field("", description="why there are none")
     snapshot_sha256: Sha256
 
 

@@ -13,11 +13,15 @@ from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.market import MarketModel
 from LIVE_TRADING.models.artifacts import (
+    BARRIER_FAMILY,
     FORMAT,
     MANIFEST_FILE,
     META_FILE,
     SNAPSHOT_FILE,
     VIEW,
+    ClassifierEntry,
+    ClassifierMeta,
+    ClassifierMetrics,
     Manifest,
     ModelEntry,
     ModelMeta,
@@ -29,6 +33,8 @@ from LIVE_TRADING.models.artifacts import (
     target_name,
 )
 from LIVE_TRADING.models.snapshot import encode_arrays
+from LIVE_TRADING.training.barrier_labels import BARRIER_HORIZON
+from LIVE_TRADING.training.barriers import Barriers, FittedClassifier
 from LIVE_TRADING.training.config import TrainingConfig
 from LIVE_TRADING.training.dataset import Dataset
 from LIVE_TRADING.training.fitting import Fitted, FittedOn
@@ -48,6 +54,15 @@ class ModelReport:
     metrics: ModelMetrics
 
 
+@dataclass(frozen=True, slots=True)
+class ClassifierReport:
+    """One barrier classifier of the run: what it was fitted on, and what its like were worth out of sample."""
+
+    target: str
+    train_rows: int
+    metrics: ClassifierMetrics
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedRun:
     """All that training found."""
@@ -56,6 +71,7 @@ class TrainedRun:
     market: MarketModel
     folds: Sequence[Fold]
     fitted: Fitted
+    barriers: Barriers
     validation: Validation
     config: TrainingConfig
     engine: EngineConfig
@@ -75,6 +91,11 @@ def model_reports(run: TrainedRun) -> tuple[ModelReport, ...]:
     )
 
 
+def classifier_reports(barriers: Barriers) -> tuple[ClassifierReport, ...]:
+    """Return one report per barrier classifier."""
+    return tuple(ClassifierReport(fitted.target, fitted.on.n_rows, fitted.metrics) for fitted in barriers.classifiers)
+
+
 def run_contents(run: TrainedRun, reports: Sequence[ModelReport]) -> Contents:
     """Return every file of the run by its path below the run root."""
     memory = replace(run.dataset.memory, forecast=run.validation.memory)
@@ -90,7 +111,14 @@ def run_contents(run: TrainedRun, reports: Sequence[ModelReport]) -> Contents:
         contents |= {folder / name: data for name, data in files.items()}
         contents[folder / META_FILE] = record_bytes(meta)
         entries.append(_entry(meta, contents[folder / META_FILE]))
-    contents[PurePosixPath(MANIFEST_FILE)] = record_bytes(_manifest(run, tuple(entries), snapshot))
+    classifiers = []
+    for fitted in run.barriers.classifiers:
+        files = fitted.trees.files()
+        folder = model_folder(fitted.target, BARRIER_FAMILY)
+        contents |= {folder / name: data for name, data in files.items()}
+        contents[folder / META_FILE] = record_bytes(_classifier_meta(run, fitted, files))
+        classifiers.append(_classifier_entry(fitted, contents[folder / META_FILE]))
+    contents[PurePosixPath(MANIFEST_FILE)] = record_bytes(_manifest(run, tuple(entries), tuple(classifiers), snapshot))
     return contents
 
 
@@ -123,6 +151,39 @@ def _meta(
     )
 
 
+def _classifier_meta(run: TrainedRun, fitted: FittedClassifier, files: dict[str, bytes]) -> ClassifierMeta:
+    return ClassifierMeta(
+        format=FORMAT,
+        target=fitted.target,
+        horizon=BARRIER_HORIZON,
+        family=BARRIER_FAMILY,
+        view=VIEW,
+        interval_ns=run.dataset.panel.interval_ns,
+        features=run.market.features.names,
+        files={name: sha256(data) for name, data in files.items()},
+        params=config_dict(run.config.barrier.params),
+        notes=dict(fitted.trees.notes),
+        seed=run.config.seed,
+        train_start=fitted.on.first_session,
+        train_end=fitted.on.last_session,
+        train_rows=fitted.on.n_rows,
+        data_hash=run.dataset.panel.data_hash,
+        code_version=__version__,
+        calibration=fitted.calibration,
+        metrics=fitted.metrics,
+    )
+
+
+def _classifier_entry(fitted: FittedClassifier, stored: bytes) -> ClassifierEntry:
+    return ClassifierEntry(
+        target=fitted.target,
+        family=BARRIER_FAMILY,
+        meta_sha256=sha256(stored),
+        brier=fitted.metrics.brier,
+        brier_base_rate=fitted.metrics.brier_base_rate,
+    )
+
+
 def _entry(meta: ModelMeta, stored: bytes) -> ModelEntry:
     return ModelEntry(
         target=meta.target,
@@ -134,7 +195,9 @@ def _entry(meta: ModelMeta, stored: bytes) -> ModelEntry:
     )
 
 
-def _manifest(run: TrainedRun, entries: tuple[ModelEntry, ...], snapshot: bytes) -> Manifest:
+def _manifest(
+    run: TrainedRun, entries: tuple[ModelEntry, ...], classifiers: tuple[ClassifierEntry, ...], snapshot: bytes
+) -> Manifest:
     panel = run.dataset.panel
     first, last = panel.session(0), panel.session(len(panel) - 1)
     return Manifest(
@@ -157,5 +220,7 @@ def _manifest(run: TrainedRun, entries: tuple[ModelEntry, ...], snapshot: bytes)
         training_config=config_dict(run.config),
         memory_config=memory_config(run.engine),
         models=entries,
+        classifiers=classifiers,
+        no_classifiers=run.barriers.missing,
         snapshot_sha256=sha256(snapshot),
     )

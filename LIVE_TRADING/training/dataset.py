@@ -22,7 +22,8 @@ class Dataset:
     """What the market memory said at every bar end of a panel.
 
     `features` (T, N, F); `sigma_bps` (T, H, N); `adv_usd` (T, N); `session_number` (T,) as the memory counts sessions;
-    `memory` after the last bar, without forecasts.
+    `memory` after the last bar, without forecasts. `barrier_sigma_bps` (T, N): σ over the barriers' horizon, NaN where
+    there is none.
     """
 
     panel: BarPanel
@@ -32,6 +33,7 @@ class Dataset:
     adv_usd: FloatArray
     session_number: IntArray
     memory: MarketMemory
+    barrier_sigma_bps: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,24 +45,33 @@ class Targets:
 
 
 def build_dataset(
-    panel: BarPanel, market: MarketModel, horizons: tuple[Horizon, ...], progress: Progress = no_progress
+    panel: BarPanel,
+    market: MarketModel,
+    horizons: tuple[Horizon, ...],
+    progress: Progress = no_progress,
+    barrier: Horizon | None = None,
 ) -> Dataset:
     """Step the market memory over all bars of the panel, from nothing."""
     n_rows, n_symbols = panel.close.shape
     features = np.empty((n_rows, n_symbols, len(market.features.names)))
     sigma_bps = np.empty((n_rows, len(horizons), n_symbols))
     adv_usd = np.empty((n_rows, n_symbols))
+    barrier_sigma_bps = np.full((n_rows, n_symbols), np.nan)
     session_number = np.empty(n_rows, dtype=np.int64)
     memory = market.initial()
     for row in range(n_rows):
-        memory, view = market.advance(memory, panel.batch(row), panel.session(row))
+        session = panel.session(row)
+        memory, view = market.advance(memory, panel.batch(row), session)
         features[row] = view.features.T
         sigma_bps[row] = view.sigma_bps
         adv_usd[row] = view.adv_usd
+        if barrier is not None:
+            slot, n_bars = int(panel.slot[row]), session.n_bars(panel.interval_ns)
+            (barrier_sigma_bps[row],) = market.volatility.sigma_bps(memory.volatility, slot, n_bars, (barrier,))
         session_number[row] = memory.session_number
         if row % _PROGRESS_ROWS == 0 or row == n_rows - 1:
             progress("features", row + 1, n_rows)
-    return Dataset(panel, horizons, features, sigma_bps, adv_usd, session_number, memory)
+    return Dataset(panel, horizons, features, sigma_bps, adv_usd, session_number, memory, barrier_sigma_bps)
 
 
 def build_targets(dataset: Dataset, row: int) -> Targets:

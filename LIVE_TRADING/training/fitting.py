@@ -101,7 +101,7 @@ def _fit(dataset: Dataset, target: Targets, h: int, fold: Fold | None, config: T
             raise ConfigurationError(
                 f"horizon {horizon.name}, family {name}: {error}; give more data or fewer folds"
             ) from error
-    return _Fit(models, _fitted_on(dataset, mask, len(goal)), _forecasts(dataset, models, fold))
+    return _Fit(models, fitted_on(dataset, mask, len(goal)), _forecasts(dataset, models, fold))
 
 
 def _forecasts(dataset: Dataset, models: list[TrainedModel], fold: Fold | None) -> FloatArray | None:
@@ -111,7 +111,8 @@ def _forecasts(dataset: Dataset, models: list[TrainedModel], fold: Fold | None) 
     return InferenceEngine([models]).predict_block(block)[:, 0]
 
 
-def _fitted_on(dataset: Dataset, mask: BoolArray, n_rows: int) -> FittedOn:
+def fitted_on(dataset: Dataset, mask: BoolArray, n_rows: int) -> FittedOn:
+    """Return what a fit of `n_rows` rows at the bar ends `mask` (T,) was made on."""
     sessions = dataset.panel.session_index[mask]
     dates = [dataset.panel.sessions.sessions[int(index)].date for index in (sessions[0], sessions[-1])]
     return FittedOn(n_rows, dates[0], dates[1])

@@ -12,8 +12,18 @@ from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.assembly import build_market
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.market import MarketModel
+from LIVE_TRADING.training.barrier_labels import barrier_horizon
+from LIVE_TRADING.training.barriers import fit_barriers
 from LIVE_TRADING.training.config import TrainingConfig
-from LIVE_TRADING.training.contents import ModelReport, TrainedRun, model_reports, run_contents, session_minutes
+from LIVE_TRADING.training.contents import (
+    ClassifierReport,
+    ModelReport,
+    TrainedRun,
+    classifier_reports,
+    model_reports,
+    run_contents,
+    session_minutes,
+)
 from LIVE_TRADING.training.dataset import build_dataset, build_targets
 from LIVE_TRADING.training.fitting import fit_run
 from LIVE_TRADING.training.progress import Progress, no_progress
@@ -24,7 +34,10 @@ from LIVE_TRADING.training.walk_forward import plan_folds
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What a training run made. `sessions` were read, of which the first ten have no labels."""
+    """What a training run made. `sessions` were read, of which the first ten have no labels.
+
+    Without barrier classifiers `no_classifiers` says why.
+    """
 
     run_root: Path
     until: str
@@ -32,6 +45,8 @@ class TrainingReport:
     symbols: int
     features: int
     models: tuple[ModelReport, ...]
+    classifiers: tuple[ClassifierReport, ...]
+    no_classifiers: str
 
 
 def train_run(
@@ -44,7 +59,7 @@ def train_run(
     engine: EngineConfig | None = None,
     replace_run: bool = False,
 ) -> TrainingReport:
-    """Train a model per horizon and family, judge each out of sample, and put the run's artifacts in place.
+    """Train a model per horizon and family, and the barrier classifiers; judge each out of sample; put the run there.
 
     Parameters
     ----------
@@ -72,11 +87,13 @@ def train_run(
     horizons = parse_horizons(config.horizons, panel.interval_ns, session_minutes(panel))
     folds = plan_folds(panel, config.folds)
     market = _market(panel, horizons, config, engine)
-    dataset = build_dataset(panel, market, horizons, progress)
+    barrier = barrier_horizon(panel.interval_ns, session_minutes(panel))
+    dataset = build_dataset(panel, market, horizons, progress, barrier)
     targets = [build_targets(dataset, row) for row in range(len(horizons))]
     fitted = fit_run(dataset, targets, folds, config, progress)
+    barriers = fit_barriers(dataset, barrier, folds, config, progress)
     validation = validate(dataset, folds, fitted.raw, market.forecast, progress)
-    trained = TrainedRun(dataset, market, folds, fitted, validation, config, engine)
+    trained = TrainedRun(dataset, market, folds, fitted, barriers, validation, config, engine)
     models = model_reports(trained)
     publish_run(run_root, run_contents(trained, models), replace=replace_run)
     return TrainingReport(
@@ -86,6 +103,8 @@ def train_run(
         symbols=len(panel.symbols),
         features=len(market.features.names),
         models=models,
+        classifiers=classifier_reports(barriers),
+        no_classifiers=barriers.missing,
     )
 
 

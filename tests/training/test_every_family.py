@@ -17,10 +17,11 @@ from LIVE_TRADING.models.artifacts import memory_config
 from LIVE_TRADING.models.families.interface import family_names
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
-from LIVE_TRADING.training.config import TrainingConfig
+from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
 from LIVE_TRADING.training.train import TrainingReport, train_run
 
 FAMILIES = family_names()
+NO_BARRIERS = BarrierTrainingConfig(enabled=False)
 SMALL = {
     "extra_trees": {"n_estimators": 20, "min_samples_leaf": 100},
     "hist_gradient_boosting": {"max_iter": 20, "max_leaf_nodes": 8, "learning_rate": 0.1},
@@ -31,7 +32,7 @@ SMALL = {
 
 def trained(root: Path, seed: int, edge: float, engine: EngineConfig | None = None) -> TrainingReport:
     panel = simulate_market(SimulatedMarketConfig(seed=seed, edge=edge, n_symbols=20, n_sessions=32))
-    config = TrainingConfig(horizons=("5m",), families=FAMILIES, params=SMALL)
+    config = TrainingConfig(horizons=("5m",), families=FAMILIES, params=SMALL, barrier=NO_BARRIERS)
     return train_run(panel, config, root / "run", engine=engine)
 
 
@@ -89,7 +90,7 @@ def test_what_a_model_does_with_missing_values_is_on_file(planted: TrainingRepor
 def test_the_edge_is_found_by_rank_too(tmp_path: Path):
     panel = simulate_market(SimulatedMarketConfig(seed=7, edge=0.12, n_symbols=20, n_sessions=32))
     engine = EngineConfig.model_validate({"prediction": {"standardizer": {"standardize": "rank"}}})
-    config = TrainingConfig(horizons=("5m",), families=("ridge",))
+    config = TrainingConfig(horizons=("5m",), families=("ridge",), barrier=NO_BARRIERS)
     report = train_run(panel, config, tmp_path / "run", engine=engine)
     ic, error = figures(report, "ridge")
     assert ic > 0.04

@@ -22,7 +22,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.models.artifacts import memory_config
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
-from LIVE_TRADING.training.config import TrainingConfig
+from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
 from LIVE_TRADING.training.dataset import build_dataset, build_targets
 from LIVE_TRADING.training.fitting import fit_run
 from LIVE_TRADING.training.labels import label_bps
@@ -32,6 +32,7 @@ from LIVE_TRADING.training.validation import validate
 from LIVE_TRADING.training.walk_forward import plan_folds
 
 SMALL_TREES = {"lightgbm": {"num_trees": 40, "num_leaves": 8, "learning_rate": 0.1}}
+NO_BARRIERS = BarrierTrainingConfig(enabled=False)
 RIDGE_ONLY = TrainingConfig(horizons=("30m", "1d"), families=("ridge",))
 N_SYMBOLS = 12
 
@@ -56,7 +57,7 @@ def tree(root: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> TrainingReport:
     panel = simulate_market(SimulatedMarketConfig(seed=7, edge=0.08, n_sessions=40))
-    config = TrainingConfig(horizons=("15m", "5m"), params=SMALL_TREES)
+    config = TrainingConfig(horizons=("15m", "5m"), params=SMALL_TREES, barrier=NO_BARRIERS)
     return train_run(panel, config, tmp_path_factory.mktemp("runs") / "planted")
 
 
@@ -82,7 +83,9 @@ def test_a_planted_edge_is_found_by_every_family(planted: TrainingReport):
 @pytest.mark.parametrize("seed", [7, 21])
 def test_without_an_edge_nothing_is_found(tmp_path: Path, seed: int):
     panel = simulate_market(SimulatedMarketConfig(seed=seed, edge=0.0, n_sessions=40))
-    report = train_run(panel, TrainingConfig(horizons=("5m",), params=SMALL_TREES), tmp_path / "run")
+    report = train_run(
+        panel, TrainingConfig(horizons=("5m",), params=SMALL_TREES, barrier=NO_BARRIERS), tmp_path / "run"
+    )
     for model in report.models:
         assert model.metrics.ic is not None
         standard_error = 1.0 / np.sqrt((len(panel.symbols) - 1) * model.metrics.n_effective)
@@ -303,7 +306,8 @@ def test_settings_that_fit_no_family_are_refused(settings, message):
 def test_recorded_bars_train_and_show_no_miracle(shared_data, tmp_path: Path, name, start, end, calendar):
     whole = read_bars(shared_data(name), start=start, end=end)
     panel = whole.select(whole.symbols[:12])
-    report = train_run(panel, TrainingConfig(horizons=("5m", "60m", "1d"), families=("ridge",)), tmp_path / "run")
+    config = TrainingConfig(horizons=("5m", "60m", "1d"), families=("ridge",), barrier=NO_BARRIERS)
+    report = train_run(panel, config, tmp_path / "run")
     assert ModelLoader(report.run_root).artifacts.calendar == calendar
     for model in report.models:
         assert model.metrics.ic is not None

@@ -85,21 +85,7 @@ class LightGbmFamily:
         ValueError
             There are fewer than 20 rows.
         """
-        import lightgbm as lgb
-
-        if len(target) < _MIN_ROWS:
-            raise ValueError(f"{len(target)} rows are too few to train on; {_MIN_ROWS} are needed")
-        settings = params.model_dump(exclude={"num_trees"}) | {
-            "objective": "regression",
-            "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
-        }
-        data = lgb.Dataset(features, target, params=settings)
-        booster = lgb.train(settings, data, num_boost_round=params.num_trees)
-        return self._model(booster.model_to_string(), 1)
+        return self._model(fit_trees(features, target, "regression", seed, params), 1)
 
     def load(self, files: Mapping[str, bytes], *, threads: int = 1) -> LightGbmModel:
         """Return the model of a text form.
@@ -114,15 +100,50 @@ class LightGbmFamily:
         return self._model(files[_FILE].decode(), threads)
 
     def _model(self, text: str, threads: int) -> LightGbmModel:
-        import lightgbm as lgb
+        return LightGbmModel(read_booster(text), text, threads)
 
-        if not text.startswith("tree\n"):  # the library logs and goes on, or aborts, on some malformed texts
-            raise ValueError(f"{_FILE} does not begin like a LightGBM text model")
-        try:
-            booster = lgb.Booster(model_str=text)
-        except lgb.basic.LightGBMError as error:
-            raise ValueError(f"{_FILE}: {error}") from error
-        return LightGbmModel(booster, text, threads)
+
+def fit_trees(features: FloatArray, target: FloatArray, objective: str, seed: int, params: LightGbmParams) -> str:
+    """Return, as text, the trees fitted to a target (R,) with one of the library's objectives.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than 20 rows.
+    """
+    import lightgbm as lgb
+
+    if len(target) < _MIN_ROWS:
+        raise ValueError(f"{len(target)} rows are too few to train on; {_MIN_ROWS} are needed")
+    settings = params.model_dump(exclude={"num_trees"}) | {
+        "objective": objective,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(features, target, params=settings)
+    text: str = lgb.train(settings, data, num_boost_round=params.num_trees).model_to_string()
+    return text
+
+
+def read_booster(text: str) -> Any:
+    """Return the booster of a text form.
+
+    Raises
+    ------
+    ValueError
+        It is no LightGBM model.
+    """
+    import lightgbm as lgb
+
+    if not text.startswith("tree\n"):  # the library logs and goes on, or aborts, on some malformed texts
+        raise ValueError(f"{_FILE} does not begin like a LightGBM text model")
+    try:
+        return lgb.Booster(model_str=text)
+    except lgb.basic.LightGBMError as error:
+        raise ValueError(f"{_FILE}: {error}") from error
 
 
 FAMILY = LightGbmFamily()
