@@ -15,11 +15,12 @@ PACKAGE = "LIVE_TRADING"
 
 STAGES = ("arbitration", "blending", "gating", "prediction", "risk", "sizing")
 CORE = (*STAGES, "learning", "models", "observability", "common")
-SHELLS = ("engine", *CORE, "alerting", "brokers", "data")
+SHELLS = ("engine", *CORE, "alerting", "brokers", "data", "pages")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "common": (),
     "models": ("common",),
     "data": ("common",),
+    "pages": ("common",),
     "brokers": ("common",),
     "observability": ("common",),
     "alerting": ("observability", "common"),

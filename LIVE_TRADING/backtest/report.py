@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from LIVE_TRADING.backtest.attribution import by_horizon_and_side
 from LIVE_TRADING.backtest.funnel import StageFunnel
-from LIVE_TRADING.backtest.record import LONG, SHORT, BacktestRecord, TradeRow
-from LIVE_TRADING.backtest.report_charts import cost_bars, curve, waterfall
-from LIVE_TRADING.backtest.report_text import caveats, count, duration, pct, ratio, tone, usd, verdict, whole
+from LIVE_TRADING.backtest.record import LONG, BacktestRecord, TradeRow
+from LIVE_TRADING.backtest.report_charts import cost_bars, cost_scatter, curve, rolling_sharpe, waterfall
+from LIVE_TRADING.backtest.report_prices import price_charts
+from LIVE_TRADING.backtest.report_sources import MONTHS, months, sources
+from LIVE_TRADING.backtest.report_text import caveats, verdict
 from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
-from LIVE_TRADING.common.horizons import HORIZON_NAMES
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.units import BPS, NS_PER_S
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from LIVE_TRADING.pages.environment import render
+from LIVE_TRADING.pages.numbers import count, duration, pct, ratio, tone, usd, whole
 
 TEMPLATE = "report.html.j2"
 REASONS_SHOWN = 5
@@ -41,21 +41,7 @@ _WORDS_OF_TEXT = {text: reason_words(reason) for reason, text in REASON_TEXT.ite
 
 def render_report(record: BacktestRecord, run: Figures) -> str:
     """Return the report as one HTML document that loads nothing."""
-    return _environment().get_template(TEMPLATE).render(view(record, run))
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("LIVE_TRADING.backtest"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    return render("LIVE_TRADING.backtest", TEMPLATE, view(record, run))
 
 
 def view(record: BacktestRecord, run: Figures) -> dict[str, Any]:
@@ -68,6 +54,12 @@ def view(record: BacktestRecord, run: Figures) -> dict[str, Any]:
         "curve": curve(record, run),
         "waterfall": waterfall(run.account) if record.fills else None,
         "costs": cost_bars(run.costs),
+        "scatter": cost_scatter(record.trades),
+        "months": months(record, run) if record.fills else [],
+        "month_names": MONTHS,
+        "rolling": rolling_sharpe(record, run),
+        "sources": sources(record, run),
+        "prices": price_charts(record),
         "funnel": _funnel(record, run),
         "trades": trade_groups(record.trades),
         "exits": _tally(
@@ -158,18 +150,11 @@ def _most_frequent(reasons: Sequence[tuple[Reason, int]]) -> list[tuple[str, int
 
 def trade_groups(trades: Sequence[TradeRow]) -> list[dict[str, Any]]:
     """Return one row of figures per horizon and side that was traded, shortest horizon first, and one of all."""
-    present = sorted({trade.horizon for trade in trades}, key=_horizon_order)
-    groups = [
-        (horizon, side, [trade for trade in trades if trade.horizon == horizon and trade.side == side])
-        for horizon in present
-        for side in (LONG, SHORT)
-    ]
-    rows = [_group(horizon, side, members) for horizon, side, members in groups if members]
+    groups = {
+        name: [trade for trade in trades if (trade.horizon, trade.side) == name] for name in by_horizon_and_side(trades)
+    }
+    rows = [_group(horizon, side, members) for (horizon, side), members in groups.items()]
     return [*rows, _group("all", "", list(trades))] if rows else []
-
-
-def _horizon_order(name: str) -> tuple[int, str]:
-    return (HORIZON_NAMES.index(name) if name in HORIZON_NAMES else len(HORIZON_NAMES), name)
 
 
 def _group(horizon: str, side: str, trades: list[TradeRow]) -> dict[str, Any]:

@@ -1,87 +1,19 @@
-"""Numbers as a reader wants them, and the sentences of the report that depend on the run."""
+"""The sentences of the report that depend on the run."""
 
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from decimal import Decimal
 
 from LIVE_TRADING.backtest.record import LONG, BacktestRecord
 from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.backtest.words import reason_words
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.units import BPS, utc_datetime
+from LIVE_TRADING.common.units import BPS
+from LIVE_TRADING.pages.numbers import count, ratio, usd, whole
 
-UNDEFINED = "–"
 FEW_TRADES = 100
 HONEST_REFUSALS = frozenset({Reason.BELOW_COST, Reason.NO_POSITIVE_WEIGHT, Reason.BELOW_MIN_ENTRY})
-
-
-def usd(amount: Decimal | float, places: int = 2) -> str:
-    """Return dollars with a true minus sign."""
-    value = float(amount)
-    if not math.isfinite(value):
-        return UNDEFINED
-    text = f"{abs(value):,.{places}f}"
-    return f"−${text}" if value < 0 and text.strip("0.,") else f"${text}"
-
-
-def pct(frac: float, places: int) -> str:
-    """Return a fraction as percent."""
-    return _signed(frac * 100, places, " %")
-
-
-def bps(value: float) -> str:
-    """Return basis points."""
-    return _signed(value, 2, " bps")
-
-
-def ratio(value: float) -> str:
-    """Return a plain number."""
-    return _signed(value, 2, "")
-
-
-def whole(value: float) -> str:
-    """Return a number of things, rounded up: so many are needed."""
-    return f"{math.ceil(value):,}" if math.isfinite(value) else UNDEFINED
-
-
-def _signed(value: float, places: int, unit: str) -> str:
-    if not math.isfinite(value):
-        return UNDEFINED
-    text = f"{abs(value):,.{places}f}"
-    return f"{'−' if value < 0 and text.strip('0.,') else ''}{text}{unit}"
-
-
-def tone(amount: Decimal | float) -> str:
-    """Return the style of a gain or a loss."""
-    return "gain" if amount > 0 else "loss" if amount < 0 else ""
-
-
-def decimals(step: float) -> int:
-    """Return how many decimals tell two values apart that lie one step apart."""
-    return max(0, math.ceil(-math.log10(step) - 1e-9))
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun in singular or plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    if not math.isfinite(seconds):
-        return UNDEFINED
-    span = timedelta(seconds=round(seconds))
-    hours, rest = divmod(span.seconds, 3600)
-    if span.days:
-        return f"{span.days} d {hours} h"
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
-
-
-def minute_utc(instant_ns: int) -> str:
-    """Return an instant to the minute."""
-    return utc_datetime(instant_ns).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def verdict(record: BacktestRecord, run: Figures) -> list[str]:
@@ -164,8 +96,38 @@ def caveats(record: BacktestRecord, run: Figures) -> list[tuple[str, str]]:
                 "trades is the honest answer. The funnel shows where the candidates fell.",
             )
         )
+    found += _gate_caveat(run)
+    found.append(
+        (
+            "One look among how many",
+            "These figures are of this run alone. If it was chosen among others (settings, symbols, spans), the "
+            "best of them looks good by chance, and neither the standard error nor the probability of skill knows how "
+            f"many there were. {_needed(run)}",
+        )
+    )
     found += _open_caveat(record, run)
     return [*found, *(("Note", note) for note in record.notes)]
+
+
+def _gate_caveat(run: Figures) -> list[tuple[str, str]]:
+    """Return that the barrier gate was off, where it let everything pass that reached it for that reason."""
+    gate = next((stage for stage in run.funnel.stages if stage.stage == "barrier_gate"), None)
+    if gate is None or not gate.entered or dict(gate.went_on).get(Reason.GATE_OFF, 0) < gate.entered:
+        return []
+    return [
+        (
+            "The barrier gate was off",
+            "It was switched off, or the run has no calibrated classifiers of peaks and valleys: no entry was "
+            "refused, and none made smaller, because a price was likely to turn.",
+        )
+    ]
+
+
+def _needed(run: Figures) -> str:
+    needed, n = run.performance.min_track_record_sessions, len(run.returns)
+    if math.isnan(needed):
+        return "No length of record would show skill at the Sharpe ratio of this one."
+    return f"A Sharpe ratio like this takes {whole(needed)} sessions to tell from none at 95 %; this run has {n:,}."
 
 
 def _open_caveat(record: BacktestRecord, run: Figures) -> list[tuple[str, str]]:

@@ -7,21 +7,26 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import defaultdict
 from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import empyrical
 import numpy as np
+import pandas as pd
 import pytest
 from backtest.backtest_records import synthetic
 
-from LIVE_TRADING.backtest import charts
 from LIVE_TRADING.backtest.report import render_report, trade_groups, view
-from LIVE_TRADING.backtest.report_text import bps, count, decimals, duration, pct, ratio, usd
+from LIVE_TRADING.backtest.report_sources import months
 from LIVE_TRADING.backtest.summary import Performance, figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, REASON_WORDS, reason_words
 from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.pages.numbers import bps, pct, ratio, usd
 
 REPO = Path(__file__).resolve().parents[2]
 VOID = {"meta", "link", "br", "path", "rect"}
@@ -80,7 +85,10 @@ def test_it_has_its_sections_and_the_figures_of_the_summary(record):
     _, page = report(record)
     assert page.headings == [
         "Equity",
+        "Months and rolling Sharpe ratio",
         "Costs",
+        "Where it came from",
+        "Trades on price",
         "Why it traded, and why not",
         "Round trips",
         "Metrics",
@@ -187,12 +195,19 @@ def test_names_are_escaped(record):
     assert "<script>alert" not in html
 
 
-def test_the_templates_are_packaged():
+@pytest.mark.parametrize(
+    ("package", "names"),
+    [
+        ("backtest", {"report.html.j2", "report.js"}),
+        ("pages", {"page.css", "head.html.j2", "macros.html.j2"}),
+    ],
+)
+def test_the_templates_are_packaged(package, names):
     with (REPO / "pyproject.toml").open("rb") as stream:
-        patterns = tomllib.load(stream)["tool"]["setuptools"]["package-data"]["LIVE_TRADING.backtest"]
-    folder = REPO / "LIVE_TRADING" / "backtest"
+        patterns = tomllib.load(stream)["tool"]["setuptools"]["package-data"][f"LIVE_TRADING.{package}"]
+    folder = REPO / "LIVE_TRADING" / package
     packaged = {path.name for pattern in patterns for path in folder.glob(pattern)}
-    assert {"report.html.j2", "report.css", "report.js"} <= packaged
+    assert names <= packaged
 
 
 def test_points_of_the_chart_are_json(record):
@@ -242,52 +257,184 @@ def test_every_reason_and_metric_has_words():
     assert reason_words(Reason.QUOTE_STALE) == "the quote is too old"
 
 
+def words(page):
+    return " ".join(" ".join(page.text).split())
+
+
+def cells_after(page, title):
+    """The texts of a table with bars, from its title to the next one."""
+    texts = [text.strip() for text in page.text if text.strip()]
+    start = texts.index(title)
+    titles = {"By symbol", "By horizon", "By model family", "By time of entry", "When it was earned", "Trades on price"}
+    end = next(row for row in range(start + 1, len(texts)) if texts[row] in titles)
+    return texts[start + 1 : end]
+
+
+def test_tables_of_sources_say_the_sums_of_the_trades_and_add_up(record):
+    _, page = report(record)
+    net = sum((trade.net_pnl_usd for trade in record.trades), Decimal(0))
+    account = record.equity.equity_usd[-1] - record.scope.start_equity_usd
+    for title, key in (
+        ("By symbol", lambda trade: trade.symbol),
+        ("By horizon", lambda trade: trade.horizon),
+        ("By time of entry", lambda trade: half_hour(trade.entry_time_ns)),
+    ):
+        sums = defaultdict(Decimal)
+        for trade in record.trades:
+            sums[key(trade)] += trade.net_pnl_usd
+        cells = cells_after(page, title)
+        for name, amount in sums.items():
+            assert cells[cells.index(name) + 1] == usd(amount), (title, name)
+        assert cells[cells.index("Closed round trips") + 1] == usd(net)
+        assert cells[cells.index("Still open, at the last price") + 1] == usd(account - net)
+        assert cells[cells.index("Net P&L") + 1] == usd(account)
+    cells = cells_after(page, "By model family")
+    shown = [to_number(cells[cells.index(family) + 1]) for family in record.scope.families]
+    assert sum(shown) == pytest.approx(float(net), abs=0.011)
+
+
+def half_hour(instant_ns):
+    at = datetime.fromtimestamp(instant_ns / 1e9, ZoneInfo("America/New_York"))
+    first = at.replace(minute=at.minute // 30 * 30)
+    return f"{first:%H:%M}–{first + timedelta(minutes=30):%H:%M}"
+
+
+def to_number(text):
+    return float(text.replace("−", "-").replace("$", "").replace(",", ""))
+
+
+def test_months_are_compounded_session_returns():
+    record = synthetic(trade_rate=0.2, n_sessions=40, bars=12).record
+    run = figures(record)
+    _, page = report(record)
+    text = words(page)
+    returns = pd.Series(run.returns, index=pd.to_datetime([session.date for session in record.scope.sessions]))
+    for month, inside in returns.groupby(returns.index.month):
+        compounded = empyrical.cum_returns_final(inside)
+        assert f"{abs(compounded) * 100:.2f} %" in text, month
+    assert months(record, run)[0]["total"] == pct(float(empyrical.cum_returns_final(returns)), 2)
+    rows = {row[0]: row[1] for row in view(record, run)["rolling"]["rows"]}
+    last = record.scope.sessions[-1].date
+    assert rows[last] == ratio(float(empyrical.sharpe_ratio(run.returns[-20:], annualization=252)))
+
+
+def test_exposure_is_that_of_the_book(record):
+    run = figures(record)
+    shown = view(record, run)["curve"]["points"]["exposure"]
+    equity = np.array([float(value) for value in record.equity.equity_usd])
+    net = np.array([float(value) for value in record.equity.positions_usd]) / equity
+    gross = record.equity.gross_usd / equity
+    assert shown == [f"{pct(g, 1)} / {pct(n, 1)}" for g, n in zip(gross, net, strict=True)]
+
+
+def test_costs_are_told_by_component_and_by_trade(record):
+    shown = view(record, figures(record))
+    labels = [row["label"] for row in shown["costs"]["parts"]]
+    assert labels == [f"{part}, {word}" for part in ("Spread", "Impact", "Fees") for word in ("believed", "paid")]
+    paid = [float((t.slippage_usd + t.fees_usd) / t.entry_notional_usd) * 1e4 for t in record.trades]
+    median = next(row for row in shown["scatter"]["rows"] if row[0] == "median")
+    assert median[1:3] == (bps(4.5), bps(float(np.median(paid))))
+    assert shown["scatter"]["dearer"] == pct(np.mean(np.array(paid) > 4.5), 0)
+    unknown = synthetic(known_spread=False, trade_rate=0.2).record
+    assert view(unknown, figures(unknown))["costs"]["parts"] == []
+
+
+def test_trades_are_drawn_where_they_happened(record):
+    charts_ = view(record, figures(record))["prices"]
+    assert [chart["symbol"] for chart in charts_] == list(record.prices)
+    for chart in charts_:
+        trips = [trade for trade in record.trades if trade.symbol == chart["symbol"]][-20:]
+        assert len(chart["marks"]) == len(chart["rows"]) == len(trips)
+        axis = chart["panel"].axis
+        for mark, trade, row in zip(chart["marks"], trips, chart["rows"], strict=True):
+            assert 0 <= mark.left <= 100
+            assert mark.bottom == pytest.approx(100 * axis.share(float(trade.entry_price)))
+            assert mark.glyph == ("▲" if trade.side == "long" else "▼")
+            assert row["net"] == usd(trade.net_pnl_usd)
+        lefts = [mark.left for mark in chart["marks"]]
+        assert lefts == sorted(lefts)
+
+
+def test_the_barrier_gate_that_was_off_is_told(record):
+    heading = "The barrier gate was off"
+    assert heading in report(record)[1].text
+    reason = record.decisions.reason.copy()
+    reason[:, 3] = Reason.OK
+    on = replace(record, decisions=replace(record.decisions, reason=reason))
+    assert heading not in report(on)[1].text
+
+
 @pytest.mark.parametrize(
-    ("got", "expected"),
+    ("sharpe_like", "sentence"),
     [
-        (usd(Decimal("-1234.5")), "−$1,234.50"),
-        (usd(-0.001), "$0.00"),
-        (usd(float("nan")), "–"),
-        (pct(-0.0123, 1), "−1.2 %"),
-        (pct(-0.00001, 1), "0.0 %"),
-        (ratio(float("nan")), "–"),
-        (bps(3.14159), "3.14 bps"),
-        (count(1, "session"), "1 session"),
-        (count(2000, "symbol"), "2,000 symbols"),
-        (duration(59), "0 min"),
-        (duration(3 * 3600 + 240), "3 h 4 min"),
-        (duration(90000), "1 d 1 h"),
-        (decimals(0.05), 2),
-        (decimals(200.0), 0),
+        pytest.param(60.0, "to tell from none at 95 %; this run has 10.", id="an-edge"),
+        pytest.param(-60.0, "No length of record would show skill", id="a-loss"),
     ],
 )
-def test_numbers_as_a_reader_wants_them(got, expected):
-    assert got == expected
+def test_how_long_a_record_it_takes_is_told(sharpe_like, sentence):
+    record = synthetic(edge_bps=sharpe_like, trade_rate=0.2, n_sessions=10).record
+    assert sentence in words(report(record)[1])
 
 
-def test_thinning_keeps_the_extremes():
-    values = np.random.default_rng(4).normal(size=50_000).cumsum()
-    rows = charts.thinned(values)
-    assert len(rows) <= charts.MAX_POINTS + 2
-    assert (rows[0], rows[-1]) == (0, len(values) - 1)
-    assert {int(values.argmin()), int(values.argmax())} <= set(rows.tolist())
-    assert charts.thinned(values[:10]).tolist() == list(range(10))
+EDGES = {
+    "no-trade": {"trade_rate": 0.0},
+    "one-trade": {"trade_rate": 0.002, "seed": 3},
+    "one-session": {"n_sessions": 1, "trade_rate": 0.3},
+    "unknown-spread": {"known_spread": False, "trade_rate": 0.1},
+    "many-symbols": {"n_symbols": 500, "trade_rate": 0.02, "n_sessions": 3, "bars": 12},
+}
 
 
-@pytest.mark.parametrize(
-    ("values", "ends", "step"),
-    [
-        pytest.param([0.0, 97.0], (0.0, 100.0), 50.0, id="round-steps"),
-        pytest.param([-3.2, 4.1], (-4.0, 6.0), 2.0, id="both-sides"),
-        pytest.param([5.0, 5.0], None, None, id="flat"),
-        pytest.param([0.0], None, None, id="zero"),
-        pytest.param([1e-7, 3e-7], None, None, id="tiny"),
-    ],
-)
-def test_an_axis_holds_its_values(values, ends, step):
-    low, high, ticks = charts.scale(values)
-    assert low <= min(values) <= max(values) <= high
-    assert 3 <= len(ticks) <= 8
-    if ends:
-        assert (low, high) == pytest.approx(ends)
-        assert ticks[1] - ticks[0] == pytest.approx(step)
+@pytest.mark.parametrize("case", EDGES, ids=list(EDGES))
+def test_no_edge_breaks_the_page_or_prints_what_is_not_defined(case):
+    record = synthetic(**EDGES[case]).record
+    html, page = report(record)
+    assert (case, len(record.trades)) != ("one-trade", 0)
+    assert re.findall(r"\b(nan|NaN|None|inf|Infinity|undefined)\b", words(page)) == []
+    assert not re.search(
+        r"(nan|None|inf)[%\"; ]", "".join(re.findall(r' (?:d|style|x|y|width|height)="([^"]*)"', html))
+    )
+    assert len(html) < 400_000
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+def test_five_hundred_symbols_are_folded_to_the_best_and_the_worst():
+    record = synthetic(**EDGES["many-symbols"]).record
+    cells = cells_after(report(record)[1], "By symbol")
+    traded = {trade.symbol for trade in record.trades}
+    assert len(traded) > 100
+    assert sum(cell in traded for cell in cells) == 16
+    assert f"{len(traded) - 16:,} other symbols" in cells
+
+
+def test_long_names_of_symbols_can_break():
+    name = "A" * 60 + "<&>"
+    made = synthetic(trade_rate=0.2).record
+    renamed = replace(
+        made,
+        scope=replace(made.scope, symbols=(name, *made.scope.symbols[1:])),
+        trades=[replace(t, symbol=name) if t.symbol == made.scope.symbols[0] else t for t in made.trades],
+        prices={name: next(iter(made.prices.values()))},
+    )
+    html, page = report(renamed)
+    assert name in page.text
+    assert "<&>" not in html
+    assert re.search(r"\.bars\.wrap th \{[^}]*overflow-wrap: anywhere", html)
+    assert re.search(r"\.symbol \{[^}]*overflow-wrap: anywhere", html)
+
+
+def test_every_chart_has_a_title_and_a_table_or_a_text_behind_it(record):
+    html, _ = report(record)
+    drawings = re.findall(r"<svg[^>]*>(?:<title>([^<]*)</title>)?", html)
+    assert len(drawings) == 5 + len(record.prices)
+    assert all(drawings)
+    assert html.count("<summary>") == 2 + len(record.prices)  # one table for the four curves
+
+
+def test_the_size_does_not_grow_with_the_bars():
+    """A long run's page is as small as a short one's: lines are thinned, tables sampled or folded."""
+    small, large = (synthetic(trade_rate=0.01, n_sessions=n, bars=78, n_symbols=3).record for n in (15, 300))
+    sizes = [len(report(record)[0]) for record in (small, large)]
+    assert len(large.equity.time_ns) == 23_400
+    assert sizes[1] < 450_000

@@ -20,7 +20,7 @@
   function show(event) {
     const box = plot.getBoundingClientRect();
     const row = nearest(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)));
-    readout.textContent = points.time[row] + " · " + points.equity[row] + " · drawdown " + points.drawdown[row];
+    readout.textContent = points.time[row] + " · " + points.equity[row] + " · drawdown " + points.drawdown[row] + " · exposure " + points.exposure[row];
     cursors.forEach(function (cursor) {
       cursor.style.display = "block";
       cursor.style.left = points.at[row] * 100 + "%";
