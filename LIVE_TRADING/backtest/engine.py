@@ -16,7 +16,8 @@ from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady
 from LIVE_TRADING.common.exceptions import LiveTradingError
 from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import iso_utc
-from LIVE_TRADING.data.interface import FeedItem, RecordedDataProvider
+from LIVE_TRADING.data.calendars import SessionTable
+from LIVE_TRADING.data.interface import FeedItem
 from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, SubmitOrder
 from LIVE_TRADING.engine.driver import Driver
@@ -31,6 +32,29 @@ class BlockPredictor(Protocol):
 
     def predict_block(self, features: FloatArray) -> RawPredictions:
         """Return forecasts of T bar ends of features (T, F, N)."""
+        ...
+
+
+class Feed(Protocol):
+    """What the loop asks of a recording."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Return the columns of every batch."""
+        ...
+
+    @property
+    def interval_ns(self) -> int:
+        """Return the bar interval."""
+        ...
+
+    @property
+    def sessions(self) -> SessionTable:
+        """Return the trading sessions."""
+        ...
+
+    def timeline(self, start_ns: int, end_ns: int) -> Iterator[FeedItem]:
+        """Yield what arrives in (start, end], in the order of arrival."""
         ...
 
 
@@ -76,7 +100,7 @@ class BacktestEngine:
     def __init__(
         self,
         driver: Driver,
-        provider: RecordedDataProvider,
+        provider: Feed,
         broker: BacktestBroker,
         predictor: BlockPredictor,
         features: FeatureBuilder,
@@ -101,15 +125,19 @@ class BacktestEngine:
         self.inference_s = 0.0
         self.bar_events = 0
 
-    def run(self, start_ns: int, end_ns: int) -> None:
-        """Feed everything that arrives in (start, end], then what that leads to."""
+    def run(self, start_ns: int, end_ns: int, *, drain: bool = True) -> None:
+        """Feed everything that arrives in (start, end], then what that leads to.
+
+        Not `drain`: stop at the end; a next run from there goes on with what is still under way.
+        """
         feed = Peekable(self._provider.timeline(start_ns, end_ns))
+        self._block = {}  # predicted over bars that the provider of a run before may not have had
         interval_ns = self._provider.interval_ns
         triggers = schedule(self._provider.sessions, interval_ns, self._grace_ns, start_ns, end_ns)
         due = next(triggers, None)
         while True:
             now_ns = self._next_instant(feed, due)
-            if now_ns is None:
+            if now_ns is None or (now_ns > end_ns and not drain):
                 return
             self._clock.advance_to(now_ns)
             while (arrival_ns := feed.next_ns()) is not None and arrival_ns <= now_ns:

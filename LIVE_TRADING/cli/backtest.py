@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.backtest.engine import BacktestEngine
+from LIVE_TRADING.backtest.lookahead import CutFeed
 from LIVE_TRADING.backtest.outputs import check_out_folder, write_outputs
 from LIVE_TRADING.backtest.record import BacktestRecord, PriceLine
 from LIVE_TRADING.backtest.recorder import Effort, Recorder
@@ -31,9 +32,10 @@ from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.panel import BarPanel
-from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.core import EngineCore
+from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.latency import InferenceLatency
-from LIVE_TRADING.engine.run_setup import open_run
+from LIVE_TRADING.engine.run_setup import RunPlan, open_run
 
 BACKTEST_NONCE = "backtest"
 
@@ -48,14 +50,24 @@ class BacktestRequest:
     end: str | None = None
 
 
-def backtest(
+@dataclass(frozen=True, slots=True)
+class OpenedBacktest:
+    """A backtest before its first bar."""
+
+    plan: RunPlan
+    core: EngineCore
+    engine: BacktestEngine
+
+
+def open_backtest(
     source: Source,
     settings: Settings,
     request: BacktestRequest,
+    observer_of: Callable[[EngineCore], Observer],
     on_session: Callable[[Session, int], None] | None = None,
-) -> BacktestRecord:
-    """Run a backtest and return its record. `on_session` is told each session and the number there are."""
-    started = time.perf_counter()
+    feed: CutFeed | None = None,
+) -> OpenedBacktest:
+    """Open a run on a source, with an observer of its core. `feed` stands in for the source as what the loop reads."""
     config = engine_config(settings)
     plan = open_run(
         config,
@@ -71,18 +83,35 @@ def backtest(
     if plan.predictor is None:
         raise ConfigurationError(f"{request.run_root}: holds no models to backtest")
     core = plan.core()
-    recorder = Recorder(core, settings.exchange.spread_multiple)
-    broker = BacktestBroker(venue(source, settings), source.panel.sessions)
     total = sum(plan.feed_start_ns < session.close_ns <= plan.end_ns for session in source.facts.sessions)
     engine = BacktestEngine(
-        Driver(core, None, (recorder,), strict=True),
-        source.provider,
-        broker,
+        Driver(core, None, (observer_of(core),), strict=True),
+        feed or source.provider,
+        BacktestBroker(venue(source, settings), feed or source.panel.sessions),
         plan.predictor,
         plan.assembly.market.features,
         latency=InferenceLatency(timeout_ns=round(config.engine.inference_timeout_s * NS_PER_S)),
         on_session=None if on_session is None else lambda session: on_session(session, total),
     )
+    return OpenedBacktest(plan, core, engine)
+
+
+def backtest(
+    source: Source,
+    settings: Settings,
+    request: BacktestRequest,
+    on_session: Callable[[Session, int], None] | None = None,
+) -> BacktestRecord:
+    """Run a backtest and return its record. `on_session` is told each session and the number there are."""
+    started = time.perf_counter()
+    recorders: list[Recorder] = []
+
+    def record(core: EngineCore) -> Observer:
+        recorders.append(Recorder(core, settings.exchange.spread_multiple))
+        return recorders[0]
+
+    opened = open_backtest(source, settings, request, record, on_session)
+    plan, engine, (recorder,) = opened.plan, opened.engine, recorders
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)

@@ -12,11 +12,12 @@ from LIVE_TRADING.cli.settings import Settings, load_settings
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import BarBatch, Instrument
 from LIVE_TRADING.common.units import money
+from LIVE_TRADING.data.as_of import OfSymbols, Recording
 from LIVE_TRADING.data.calendars import ALWAYS_OPEN
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.instruments import InstrumentsConfig, instruments_for
 from LIVE_TRADING.data.panel import BarPanel
-from LIVE_TRADING.data.registry import DataOptions, get_data_provider
+from LIVE_TRADING.data.registry import DataOptions, get_data_provider, get_recording
 from LIVE_TRADING.engine.run_setup import CENT, DataFacts
 from LIVE_TRADING.models.loader import ModelLoader
 
@@ -73,6 +74,11 @@ def open_source(
         universe = ModelLoader(run_root).manifest.symbols
         if set(universe) < set(provider.symbols):
             provider = HistoricalDataProvider(provider.panel.select(universe))
+    return source_of(provider, settings)
+
+
+def source_of(provider: HistoricalDataProvider, settings: Settings) -> Source:
+    """Return the bars of a provider with what the venue allows for their symbols."""
     panel = provider.panel
     facts = DataFacts(
         panel.symbols,
@@ -83,6 +89,22 @@ def open_source(
         panel.data_hash,
     )
     return Source(provider, facts, instruments_for(panel.symbols, _instruments(settings, panel.sessions.name)))
+
+
+def open_recording(
+    spec: str, settings: Settings, interval_minutes: int | None, calendar: str, run_root: Path
+) -> Recording:
+    """Return the bars that a spec names, of the universe of a run, so that they can be had as of any instant.
+
+    Raises
+    ------
+    ConfigurationError, DataProviderError, ModelLoadError
+        As `open_source`.
+    """
+    options = DataOptions(interval_minutes=interval_minutes, calendar=calendar, simulated=settings.simulated)
+    recording = get_recording(spec, options)
+    universe = ModelLoader(run_root).manifest.symbols
+    return OfSymbols(recording, universe) if set(universe) < set(recording.panel().symbols) else recording
 
 
 def _instruments(settings: Settings, calendar: str) -> InstrumentsConfig:

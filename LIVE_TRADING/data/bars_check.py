@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
-from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S, interval_text, iso_utc
+from LIVE_TRADING.common.units import NS_PER_S, interval_text, iso_utc
 from LIVE_TRADING.data.bars_table import BarColumns
 from LIVE_TRADING.data.problems import Problems
 
@@ -35,12 +35,12 @@ def check_rows(columns: BarColumns, problems: Problems) -> CheckedRows:
     return CheckedRows(no_trade, step_ns, step_row)
 
 
-def infer_interval(steps: CheckedRows, asked_minutes: int | None, problems: Problems) -> int:
+def infer_interval(steps: CheckedRows, asked_ns: int | None, problems: Problems) -> int:
     """Return the bar interval, ns; 0, and a problem noted, if the steps in time do not show one.
 
     The interval is the commonest step between two bars of a symbol, if all steps are multiples of it.
     """
-    asked_ns = 0 if asked_minutes is None else asked_minutes * NS_PER_MINUTE
+    asked_ns = asked_ns or 0
     if not len(steps.step_ns):
         if not asked_ns:
             problems.add("timestamp", "no symbol has two bars to infer the interval from", "Give interval_minutes")

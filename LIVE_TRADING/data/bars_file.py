@@ -67,20 +67,35 @@ def read_bars(
     ConfigurationError
         The interval, the calendar or a date is not usable.
     """
-    from LIVE_TRADING.data import bars_check, bars_table  # here, because pyarrow takes a while to import
+    from LIVE_TRADING.data import bars_table  # here, because pyarrow takes a while to import
 
     if interval_minutes is not None and interval_minutes < 1:
         raise ConfigurationError(f"interval_minutes {interval_minutes}: give at least 1, or nothing to infer it")
     path = Path(path)
     problems = Problems(str(path))
     columns = bars_table.read_columns(path, symbols, problems)
+    interval_ns = None if interval_minutes is None else interval_minutes * NS_PER_MINUTE
+    return panel_of(columns, problems, interval_ns, calendar, (start, end), spread)
+
+
+def panel_of(
+    columns: BarColumns,
+    problems: Problems,
+    interval_ns: int | None = None,
+    calendar: str = "auto",
+    span: tuple[str | None, str | None] = (None, None),
+    spread: SpreadEstimateConfig | None = None,
+) -> BarPanel:
+    """Check rows that were read and put them on the grid; see `read_bars`."""
+    from LIVE_TRADING.data import bars_check
+
     _tell_symbol_and_time(problems, columns)
     rows = bars_check.check_rows(columns, problems)
-    interval_ns = bars_check.infer_interval(rows, interval_minutes, problems)
+    interval_ns = bars_check.infer_interval(rows, interval_ns, problems)
     problems.raise_any()
     name = _calendar_of(columns, problems) if calendar == "auto" else calendar
     problems.raise_any()
-    placed = _place(columns, interval_ns, name, (start, end), problems)
+    placed = _place(columns, interval_ns, name, span, problems)
     problems.raise_any()
     arrays = _fill(columns, placed, interval_ns)
     estimated = "bid" not in columns.values

@@ -43,6 +43,12 @@ class BarColumns:
     file_row: IntArray
     values: dict[str, FloatArray]
 
+    def ended_by(self, instant_ns: int, interval_ns: int) -> BarColumns:
+        """Return the rows whose bars had ended by an instant; the symbols stay those of the whole file."""
+        kept = np.flatnonzero(self.start_ns + interval_ns <= instant_ns)
+        values = {name: column[kept] for name, column in self.values.items()}
+        return BarColumns(self.symbols, self.code[kept], self.start_ns[kept], self.file_row[kept], values)
+
 
 def read_columns(path: Path, symbols: Sequence[str] | None, problems: Problems) -> BarColumns:
     """Return the columns of a file; problems of a column that do not keep others from being checked are noted.

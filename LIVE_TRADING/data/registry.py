@@ -10,8 +10,10 @@ from pathlib import Path
 from LIVE_TRADING.common.clock import Clock
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.units import NS_PER_MINUTE
+from LIVE_TRADING.data.as_of import RecordedFile, RecordedSimulation, Recording
 from LIVE_TRADING.data.bars_file import read_bars
 from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
+from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedDataProvider, SimulatedMarketConfig
 
 HISTORICAL = "historical"
@@ -48,13 +50,36 @@ def get_data_provider(
         The data cannot be used.
     """
     options = options or DataOptions()
+    path = _path_of(spec)
+    return _simulated(options, clock) if path is None else _historical(path, options, clock)
+
+
+def get_recording(spec: str, options: DataOptions | None = None) -> Recording:
+    """Return what a spec names so that it can be had as of any instant; of the options, interval and calendar count.
+
+    Raises
+    ------
+    ConfigurationError, DataProviderError
+        As `get_data_provider`.
+    """
+    options = options or DataOptions()
+    path = _path_of(spec)
+    if path is not None:
+        return RecordedFile(path, options.interval_minutes, options.calendar)
+    recording = RecordedSimulation(options.simulated)
+    _check_simulated(options, recording.panel())
+    return recording
+
+
+def _path_of(spec: str) -> str | None:
+    """Return the file that a spec names, None for the simulated market."""
     if spec == SIMULATED:
-        return _simulated(options, clock)
+        return None
     name, _, path = spec.partition(":")
     if name == HISTORICAL and path:
-        return _historical(path, options, clock)
+        return path
     if Path(spec).suffix.lower() in _FILE_SUFFIXES:
-        return _historical(spec, options, clock)
+        return spec
     nearest = difflib.get_close_matches(name, (HISTORICAL, SIMULATED), n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     raise ConfigurationError(f"data {spec!r}: {hint}give {' or '.join(SPECS)}")
@@ -81,12 +106,16 @@ def _simulated(options: DataOptions, clock: Clock | None) -> SimulatedDataProvid
         late=options.late,
         clock=clock,
     )
-    minutes = provider.interval_ns // NS_PER_MINUTE
+    _check_simulated(options, provider.panel)
+    return provider
+
+
+def _check_simulated(options: DataOptions, panel: BarPanel) -> None:
+    minutes = panel.interval_ns // NS_PER_MINUTE
     if options.interval_minutes not in (None, minutes):
         raise ConfigurationError(
             f"interval {options.interval_minutes} minutes: the simulated market has bars of {minutes} minutes; "
             "set bars_per_session"
         )
-    if options.calendar not in ("auto", provider.sessions.name):
+    if options.calendar not in ("auto", panel.sessions.name):
         raise ConfigurationError(f"calendar {options.calendar}: the simulated market has its own; leave it out")
-    return provider

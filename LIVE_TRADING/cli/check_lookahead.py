@@ -1,0 +1,156 @@
+"""`python -m bin.check_lookahead`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from LIVE_TRADING.backtest.lookahead import CutFeed, LookaheadReport, Progress, StartedRun, check_lookahead
+from LIVE_TRADING.backtest.observed import FEATURES, FORECASTS, Difference, Watch
+from LIVE_TRADING.backtest.user_feature_check import UserFeatureReport, check_user_feature, whole_bars
+from LIVE_TRADING.cli.backtest import BacktestRequest, open_backtest
+from LIVE_TRADING.cli.compose import open_recording, run_name, settings_for, source_of
+from LIVE_TRADING.cli.exits import ExitCode
+from LIVE_TRADING.cli.options import run_folder
+from LIVE_TRADING.cli.settings import Settings
+from LIVE_TRADING.cli.train import ProgressBars, progress_display
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.units import iso_utc
+from LIVE_TRADING.data.as_of import Recording
+from LIVE_TRADING.data.historical import HistoricalDataProvider
+from LIVE_TRADING.data.panel import BarPanel
+from LIVE_TRADING.engine.core import EngineCore
+from LIVE_TRADING.models.user_features import UserFeatures
+
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came out: of the run as a whole, and of each user feature over the whole recording."""
+
+    report: LookaheadReport
+    features: tuple[UserFeatureReport, ...]
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Return what differs, user features first: they are where a leak of the run would come from."""
+        return (*(one.difference for one in self.features if one.difference is not None), *self.report.differences)
+
+
+def check(
+    recording: Recording,
+    settings: Settings,
+    request: BacktestRequest,
+    count: int,
+    seed: int,
+    progress: Progress = lambda what, done, total: None,
+) -> Check:
+    """Check a run over a recording, and its user features."""
+    cores: list[EngineCore] = []
+
+    def start(panel: BarPanel, feed: CutFeed) -> StartedRun:
+        watches: list[Watch] = []
+
+        def watch(core: EngineCore) -> Watch:
+            watches.append(Watch(core))
+            return watches[0]
+
+        source = source_of(HistoricalDataProvider(panel), settings)
+        opened = open_backtest(source, settings, request, watch, feed=feed)
+        cores.append(opened.core)
+        plan = opened.plan
+        return StartedRun(
+            opened.engine, opened.core, watches[0], plan.feed_start_ns, plan.run.warmup_until_ns, plan.end_ns
+        )
+
+    report = check_lookahead(recording, start, count, seed, progress)
+    user = cores[0].market_model.features.user_features
+    return Check(report, () if user is None else _check_user(user, recording, report, progress))
+
+
+def _check_user(
+    user: UserFeatures, recording: Recording, report: LookaheadReport, progress: Progress
+) -> tuple[UserFeatureReport, ...]:
+    bars = whole_bars(recording.panel())
+    reports = []
+    for number, feature in enumerate(user.features, start=1):
+        reports.append(check_user_feature(feature, bars, report.instants_ns, report.observed))
+        progress("user features", number, len(user.features))
+    return tuple(reports)
+
+
+def check_run(
+    data: str,
+    run_id: str | None,
+    run_root: Path | None,
+    start: str | None,
+    end: str | None,
+    count: int,
+    seed: int,
+    profile: str | None,
+    overrides: list[str] | None,
+    interval_minutes: int | None,
+    calendar: str,
+) -> int:
+    """Check a run and say what was compared and what differs."""
+    folder = run_folder(run_id, run_root)
+    if folder is None:
+        raise ConfigurationError("name the models to check: --run-id or --run-root")
+    settings = settings_for(profile, overrides)
+    recording = open_recording(data, settings, interval_minutes, calendar, folder)
+    request = BacktestRequest(folder, run_name(run_id, run_root), start, end)
+    with progress_display() as display:
+        found = check(recording, settings, request, count, seed, ProgressBars(display))
+    console = Console()
+    console.print(compared_table(found, request.run_id))
+    for line in verdict(found):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return int(ExitCode.HALTED if found.differences else ExitCode.DONE)
+
+
+def compared_table(found: Check, name: str) -> Table:
+    """Return what was compared: known numbers by stage, forecasts by family too, and each user feature."""
+    report = found.report
+    first, last = iso_utc(report.instants_ns[0]), iso_utc(report.instants_ns[-1])
+    table = Table(title=f"{name}: {len(report.instants_ns)} instants, {first} to {last}", title_justify="left")
+    table.add_column("compared")
+    table.add_column("known numbers", justify="right")
+    for stage, numbers in report.numbers.items():  # order: in which one follows from the other
+        table.add_row(stage, f"{numbers:,}")
+        if stage == FORECASTS:
+            for family, forecasts in report.forecasts.items():  # order: of the run
+                table.add_row(f"  of {family}", f"{forecasts:,}")
+        if stage == FEATURES:
+            for one in found.features:
+                table.add_row(f"  {one.name} over the whole recording", f"{one.compared:,}")
+    return table
+
+
+def verdict(found: Check) -> list[str]:
+    """Return what to say, a difference a line."""
+    report = found.report
+    lines = [
+        f"user feature {one.name}: {one.other:,} of {one.known:,} values of the engine are not what the whole "
+        "recording gives: it looks back further than features.extra_lookback (no look-ahead)"
+        for one in found.features
+        if one.other and one.difference is None
+    ]
+    lines.append(f"{report.orders:,} orders and {report.fills:,} fills by the last instant")
+    if not found.differences:
+        return [*lines, f"no difference at {len(report.agreed_ns)} instants: what comes later changes nothing"]
+    lines += [_said(one) for one in found.differences[:SHOWN]]
+    if len(found.differences) > SHOWN:
+        lines.append(f"and {len(found.differences) - SHOWN} more at that instant")
+    if report.differences:
+        lines.append(f"look-ahead: {len(report.agreed_ns)} instants agreed before; nothing was compared after")
+    return lines
+
+
+def _said(one: Difference) -> str:
+    where = f"{iso_utc(one.instant_ns)}, {one.stage}, {one.name}"
+    of = f", {one.symbol}" if one.symbol else ""
+    return f"look-ahead at {where}{of}: {one.whole} over the whole recording, {one.cut} with the future cut off"
