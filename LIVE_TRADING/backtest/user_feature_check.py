@@ -9,6 +9,7 @@ import numpy as np
 
 from LIVE_TRADING.backtest.observed import FEATURES, Difference, Observation
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.digest import canonical
 from LIVE_TRADING.models.user_features import FeatureBars, UserFeature
@@ -82,7 +83,7 @@ def _first_parting(
     return Difference(
         instant_ns,
         WHOLE_FILE,
-        f"{feature.name} of the bar to {int(bars.bar_end_ns[row])}",
+        f"{feature.name} of the bar to {iso_utc(int(bars.bar_end_ns[row]))}",
         bars.symbols[column],
         repr(float(whole[row, column])),
         repr(float(part[row, column])),
