@@ -25,13 +25,17 @@ from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.schedule import SESSION_OPEN, Due, schedule
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
+from LIVE_TRADING.models.windows import Windows
 
 
 class BlockPredictor(Protocol):
     """Predicts many bar ends at once, with the bits that one at a time would give."""
 
-    def predict_block(self, features: FloatArray) -> RawPredictions:
-        """Return forecasts of T bar ends of features (T, F, N)."""
+    def predict_block(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return forecasts of T bar ends of features (T, F, N).
+
+        `windows` (N, L, F) are those of the first bar end; the argument is left out where the run keeps none.
+        """
         ...
 
 
@@ -215,7 +219,7 @@ class BacktestEngine:
             ends.append(end_ns)
             rows.append(values)
         started = time.perf_counter()
-        block = self._predictor.predict_block(np.stack(rows))
+        block = self._predictor.predict_block(np.stack(rows), *command.inputs()[1:])
         self.inference_s += time.perf_counter() - started
         self._block = {end: (rows[row], block.at(row)) for row, end in enumerate(ends)}
 

@@ -85,7 +85,7 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
         commands.append(CycleSkipped(end_ns, "skipped_overlap"))
     else:
         pending = PendingCycle(end_ns, view, session, state.session_number, slot, n_bars)
-        commands.append(RunInference(end_ns, bars, view.features))
+        commands.append(RunInference(end_ns, bars, view.features, market.windows))
     marked = _mark(context, state, end_ns)
     after = replace(
         state,

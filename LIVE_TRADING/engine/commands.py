@@ -11,15 +11,24 @@ from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Order
 from LIVE_TRADING.engine.cycle import CycleResult
 from LIVE_TRADING.engine.digest import canonical, fingerprint_text, stack_rows
 from LIVE_TRADING.engine.ledger import ClosedTrade
+from LIVE_TRADING.models.windows import FeatureWindows, Windows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunInference:
-    """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stand fingerprints of bars and features."""
+    """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stand fingerprints of bars and features.
+
+    `windows` is the market memory's own ring, None where no model looks at sequences; it follows from the features.
+    """
 
     cycle_time_ns: int
     bars: BarBatch
     features: FloatArray
+    windows: FeatureWindows | None = None
+
+    def inputs(self) -> tuple[FloatArray] | tuple[FloatArray, Windows]:
+        """Return what a predictor is called with, windows copied: to be asked before the core takes another event."""
+        return (self.features,) if self.windows is None else (self.features, self.windows.windows())
 
     def to_record(self) -> dict[str, Any]:
         """Return what the journal keeps."""

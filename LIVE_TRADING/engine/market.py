@@ -17,6 +17,7 @@ from LIVE_TRADING.common.units import NS_PER_DAY
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.models.liquidity import AdvModel, AdvState
 from LIVE_TRADING.models.volatility import VolatilityModel, VolatilityState
+from LIVE_TRADING.models.windows import FeatureWindows
 from LIVE_TRADING.prediction.memory import ForecastMemory, ForecastModel
 
 LONGEST_CLOSURE_NS = 6 * NS_PER_DAY  # open to open; exchanges have closed for four days and a weekend, not for more
@@ -24,7 +25,10 @@ LONGEST_CLOSURE_NS = 6 * NS_PER_DAY  # open to open; exchanges have closed for f
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarketMemory:
-    """State of features, volatility, ADV and forecasts after the bar that ended at `advanced_to_ns`."""
+    """State of features, volatility, ADV and forecasts after the bar that ended at `advanced_to_ns`.
+
+    `windows` holds the last feature rows of each symbol where a model of the run looks at sequences, else nothing.
+    """
 
     features: FeatureState
     volatility: VolatilityState
@@ -33,6 +37,7 @@ class MarketMemory:
     session_open_ns: int
     session_number: int
     advanced_to_ns: int
+    windows: FeatureWindows | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +69,9 @@ class MarketModel:
         self._horizons = horizons
         self._n_symbols = n_symbols
 
-    def initial(self) -> MarketMemory:
-        """Return a memory that has seen nothing."""
+    def initial(self, lookback: int = 0) -> MarketMemory:
+        """Return a memory that has seen nothing, with windows of `lookback` feature rows; 0: none are kept."""
+        empty = FeatureWindows.empty(self._n_symbols, lookback, len(self.features.names)) if lookback else None
         return MarketMemory(
             self.features.initial(),
             self.volatility.initial(self._n_symbols),
@@ -74,18 +80,22 @@ class MarketModel:
             session_open_ns=-1,
             session_number=-1,
             advanced_to_ns=-1,
+            windows=empty,
         )
 
     def to_parts(self, memory: MarketMemory) -> dict[str, dict[str, np.ndarray]]:
         """Return all arrays by part and name, no objects; `models.snapshot.encode_arrays` writes them."""
         instants = [memory.session_open_ns, memory.session_number, memory.advanced_to_ns]
-        return {
+        parts = {
             "features": memory.features.to_arrays(),
             "volatility": memory.volatility.to_arrays(),
             "adv": memory.adv.to_arrays(),
             "forecast": memory.forecast.to_arrays(),
             "instants": {"instants": np.array(instants, dtype=np.int64)},
         }
+        if memory.windows is not None:
+            parts["windows"] = memory.windows.copy().to_arrays()
+        return parts
 
     def from_parts(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> MarketMemory:
         """Return the memory that `to_parts` gave."""
@@ -98,6 +108,7 @@ class MarketModel:
             session_open_ns,
             session_number,
             advanced_to_ns,
+            FeatureWindows.from_arrays(parts["windows"]).copy() if "windows" in parts else None,
         )
 
     def advance(self, memory: MarketMemory, bars: BarBatch, session: Session) -> tuple[MarketMemory, MarketView]:
@@ -114,7 +125,8 @@ class MarketModel:
             number += 2 if session.open_ns - memory.session_open_ns > LONGEST_CLOSURE_NS else 1
             forecast = self.forecast.open_session(forecast, number)
         forecast = self.forecast.on_bars(forecast, bars, slot, n_bars)
-        after = MarketMemory(features, volatility, adv, forecast, session.open_ns, number, bars.bar_end_ns)
+        windows = memory.windows.advance(values) if memory.windows is not None else None
+        after = MarketMemory(features, volatility, adv, forecast, session.open_ns, number, bars.bar_end_ns, windows)
         view = MarketView(
             values,
             self.volatility.sigma_bps(volatility, slot, n_bars, self._horizons),

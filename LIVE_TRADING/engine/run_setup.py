@@ -27,6 +27,7 @@ from LIVE_TRADING.engine.market import MarketMemory
 from LIVE_TRADING.models.artifacts import memory_config
 from LIVE_TRADING.models.features import FeatureBuilder
 from LIVE_TRADING.models.loader import ModelLoader
+from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
 
 WARMUP_SESSIONS = 10
@@ -36,14 +37,18 @@ CURRENCY = "USD"
 
 
 class RunPredictor(Protocol):
-    """Forecasts on the run's full grid of horizons and families."""
+    """Forecasts on the run's full grid of horizons and families.
 
-    def predict(self, features: FloatArray) -> RawPredictions:
+    `windows` (N, L, F), the last feature rows of each symbol, are handed over where the market memory of the run keeps
+    them, for models over sequences; elsewhere the argument is left out.
+    """
+
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
         """Return (H, M, N) of features (F, N), and barrier probabilities (N,) or None."""
         ...
 
-    def predict_block(self, features: FloatArray) -> RawPredictions:
-        """Return the same of T bar ends of features (T, F, N)."""
+    def predict_block(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return the same of T bar ends of features (T, F, N); `windows` are those of the first bar end."""
         ...
 
 
@@ -83,13 +88,13 @@ class _OnGrid:
         self._rows = [horizons.index(name) for name in predictor.horizons]
         self._n_horizons = len(horizons)
 
-    def predict(self, features: FloatArray) -> RawPredictions:
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
         """Return (H, M, N)."""
-        return self._widen(self._predictor.predict(features))
+        return self._widen(self._predictor.predict(features, windows))
 
-    def predict_block(self, features: FloatArray) -> RawPredictions:
+    def predict_block(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
         """Return (T, H, M, N)."""
-        return self._widen(self._predictor.predict_block(features))
+        return self._widen(self._predictor.predict_block(features, windows))
 
     def _widen(self, said: RawPredictions) -> RawPredictions:
         raw = said.raw

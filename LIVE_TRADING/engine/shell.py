@@ -42,6 +42,7 @@ from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
+from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
 
@@ -51,8 +52,11 @@ DATA_ENDED, STOP_REQUESTED, MAX_CYCLES = "the data ended", "a stop was requested
 class Predictor(Protocol):
     """The inference half of stage 1."""
 
-    def predict(self, features: FloatArray) -> RawPredictions:
-        """Return raw forecasts (H, M, N) and barrier probabilities (N,) of features (F, N)."""
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return raw forecasts (H, M, N) and barrier probabilities (N,) of features (F, N).
+
+        `windows` (N, L, F) are handed over where the market memory keeps them; elsewhere the argument is left out.
+        """
         ...
 
 
@@ -62,7 +66,7 @@ class NoForecasts:
     def __init__(self, n_horizons: int, n_families: int) -> None:
         self._shape = (n_horizons, n_families)
 
-    def predict(self, features: FloatArray) -> RawPredictions:
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
         """Return NaN of shape (H, M, N), and no probabilities."""
         return RawPredictions(np.full((*self._shape, features.shape[1]), np.nan))
 
@@ -236,7 +240,7 @@ class LiveShell:
             elif isinstance(command, QueryOrder):
                 self._give_up_at_end(self._spawn(group, self._query(command.client_order_id)))
             elif isinstance(command, RunInference):
-                self._give_up_at_end(self._spawn(group, self._infer(worker, command)))
+                self._give_up_at_end(self._spawn(group, self._infer(worker, command.cycle_time_ns, command.inputs())))
 
     def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an actor: it counts as busy from now on, not from when it first runs."""
@@ -335,9 +339,9 @@ class LiveShell:
     def _fault(self, kind: str, error: Exception, severity: str = "critical") -> None:
         self.put(SystemFault(kind, f"{type(error).__name__}: {error}", severity, self._clock.now_ns()))
 
-    async def _infer(self, worker: ThreadPoolExecutor, command: RunInference) -> None:
-        cycle_ns, requested_ns = command.cycle_time_ns, self._clock.now_ns()
-        future = asyncio.get_running_loop().run_in_executor(worker, self._timed_predict, command.features)
+    async def _infer(self, worker: ThreadPoolExecutor, cycle_ns: int, inputs: tuple[Any, ...]) -> None:
+        requested_ns = self._clock.now_ns()
+        future = asyncio.get_running_loop().run_in_executor(worker, self._timed_predict, *inputs)
         if self._latency.times_out(cycle_ns):
             await self._clock.wait(None, requested_ns + self._latency.timeout_ns)
             self._timed_out(cycle_ns)
@@ -363,9 +367,9 @@ class LiveShell:
         emit.emit_prediction_timeout(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, timeout_s=timeout_s)
         self.put(CycleAborted(cycle_ns, "timeout"))
 
-    def _timed_predict(self, features: FloatArray) -> tuple[RawPredictions, float]:
+    def _timed_predict(self, *inputs: Any) -> tuple[RawPredictions, float]:
         started = time.perf_counter()
-        said = self._predictor.predict(features)
+        said = self._predictor.predict(*inputs)
         return said, time.perf_counter() - started
 
     # -- checkpoints ---------------------------------------------------------------------------------------------

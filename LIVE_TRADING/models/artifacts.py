@@ -78,9 +78,9 @@ class ModelMeta(FrozenConfig):
     params: dict[str, Any]
     notes: dict[str, str]
     seed: int
-    train_start: str = Field(description="first session trained on")
-    train_end: str = Field(description="last session trained on")
-    train_rows: int
+    train_start: str = Field(description="first session trained on; empty: trained elsewhere")
+    train_end: str = Field(description="last session trained on; trained elsewhere: the date until which, as given")
+    train_rows: int = Field(description="0: trained elsewhere")
     data_hash: str
     code_version: str
     metrics: ModelMetrics

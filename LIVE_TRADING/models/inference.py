@@ -9,7 +9,8 @@ import numpy as np
 
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.compiled_forest import CompiledForest, same_bits
-from LIVE_TRADING.models.families.interface import ForestModel, TrainedModel
+from LIVE_TRADING.models.families.interface import ForestModel, Model, SequenceModel
+from LIVE_TRADING.models.windows import FeatureWindows, Windows
 
 _LOG = logging.getLogger("live_trading.models")
 _FIRST_ROWS = 512
@@ -19,34 +20,76 @@ class InferenceEngine:
     """Calls the models of a grid of horizons × families.
 
     `models[h][m]` is that of horizon h and family m. A symbol without a bar (its features all NaN) has no forecast.
-    Families give bit-equal numbers in any batch, hence so do `predict` and `predict_block`.
+    Families give bit-equal numbers in any batch, hence so do `predict` and `predict_block`. Models over sequences take
+    the newest rows of the windows, as many as they were made for.
 
     Models that are compiled are walked together. On the first rows that come, the first real ones, their libraries are
     asked too: a compiled model that differs is told in the log and never asked again.
     """
 
-    def __init__(self, models: Sequence[Sequence[TrainedModel]]) -> None:
-        self._models = [list(row) for row in models]
-        self._shape = (len(self._models), len(self._models[0]) if self._models else 0)
+    def __init__(self, models: Sequence[Sequence[Model]]) -> None:
+        placed = [(h, m, model) for h, row in enumerate(models) for m, model in enumerate(row)]
+        self._shape = (len(models), len(models[0]) if models else 0)
+        self._sequences = [(h, m, model) for h, m, model in placed if isinstance(model, SequenceModel)]
+        self._lookback = max((model.lookback for _, _, model in self._sequences), default=0)
+        self._models = [(h, m, model) for h, m, model in placed if not isinstance(model, SequenceModel)]
         self._compiled: list[tuple[int, int, ForestModel]] = [
-            (h, m, model)
-            for h, row in enumerate(self._models)
-            for m, model in enumerate(row)
-            if isinstance(model, ForestModel) and model.forest is not None
+            (h, m, model) for h, m, model in self._models if isinstance(model, ForestModel) and model.forest is not None
         ]
         self._joined = _joined([model for _, _, model in self._compiled])
         self._verified = False
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast."""
-        return self._predict_rows(np.ascontiguousarray(features.T))
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> FloatArray:
+        """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast.
 
-    def predict_block(self, features: FloatArray) -> FloatArray:
-        """Return raw forecasts (T, H, M, N) of the features (T, F, N) of several bar ends."""
+        Parameters
+        ----------
+        windows
+            The last feature rows (N, L, F) of each symbol, these ones included; needed where a model is one over
+            sequences.
+
+        Raises
+        ------
+        ValueError
+            The windows are missing, or shorter than a model needs.
+        """
+        raw = self._predict_rows(np.ascontiguousarray(features.T))
+        if self._sequences:
+            self._ask_sequences(raw, features, self._checked(windows))
+        return raw
+
+    def predict_block(self, features: FloatArray, windows: Windows | None = None) -> FloatArray:
+        """Return raw forecasts (T, H, M, N) of the features (T, F, N) of several bar ends in a row.
+
+        `windows` are those of the first bar end, as in `predict`; those of the others follow from the features.
+        """
         n_times, n_features, n_symbols = features.shape
         rows = np.ascontiguousarray(features.transpose(0, 2, 1)).reshape(n_times * n_symbols, n_features)
         raw = self._predict_rows(rows).reshape(*self._shape, n_times, n_symbols)
-        return np.ascontiguousarray(raw.transpose(2, 0, 1, 3))
+        raw = np.ascontiguousarray(raw.transpose(2, 0, 1, 3))
+        if self._sequences:
+            ring = FeatureWindows.ending_with(self._checked(windows))
+            for row in range(n_times):
+                ring = ring.advance(features[row]) if row else ring
+                self._ask_sequences(raw[row], features[row], ring.windows())
+        return raw
+
+    def _checked(self, windows: Windows | None) -> Windows:
+        if windows is None or windows.shape[1] < self._lookback:
+            found = "none" if windows is None else windows.shape[1]
+            raise ValueError(f"windows expected of {self._lookback} rows, which a model takes, found {found}")
+        return windows
+
+    def _ask_sequences(self, raw: FloatArray, features: FloatArray, windows: Windows) -> None:
+        """Write the forecasts of the models over sequences into raw (H, M, N), where a symbol has a bar."""
+        present = ~np.isnan(features).all(axis=0)
+        whole = bool(present.all())
+        for h, m, model in self._sequences:
+            newest = windows[:, -model.lookback :]
+            if whole:
+                raw[h, m] = model.predict_windows(newest)
+            elif present.any():
+                raw[h, m, present] = model.predict_windows(newest[present])
 
     def _predict_rows(self, rows: FloatArray) -> FloatArray:
         """Return raw forecasts (H, M, R) of rows (R, F)."""
@@ -62,16 +105,15 @@ class InferenceEngine:
         """Return the answers (H, M, R) of all models."""
         if self._joined is not None and not self._verified:
             self._verify(self._joined.predict(rows[:_FIRST_ROWS]), rows[:_FIRST_ROWS])
-        raw = np.empty((*self._shape, len(rows)))
+        raw = np.full((*self._shape, len(rows)), np.nan)
         done = set()
         if self._joined is not None:
             for (h, m, _), values in zip(self._compiled, self._joined.predict(rows), strict=True):
                 raw[h, m] = values
                 done.add((h, m))
-        for h, family_models in enumerate(self._models):
-            for m, model in enumerate(family_models):
-                if (h, m) not in done:
-                    raw[h, m] = model.predict(rows)
+        for h, m, model in self._models:
+            if (h, m) not in done:
+                raw[h, m] = model.predict(rows)
         return raw
 
     def _verify(self, values: FloatArray, rows: FloatArray) -> None:

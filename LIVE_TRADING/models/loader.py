@@ -28,7 +28,7 @@ from LIVE_TRADING.models.artifacts import (
     sha256,
     target_name,
 )
-from LIVE_TRADING.models.families.interface import CompilableModel, TrainedModel, family_names, get_family
+from LIVE_TRADING.models.families.interface import CompilableModel, Model, family_names, get_family
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
 _RETRAIN = "restore the run from a copy or train it again"
@@ -78,7 +78,7 @@ class ModelLoader:
         self._threads = threads
         self._compiled = compiled
         self._manifest: Manifest | None = None
-        self._models: dict[tuple[str, str], TrainedModel] = {}
+        self._models: dict[tuple[str, str], Model] = {}
 
     @property
     def manifest(self) -> Manifest:
@@ -167,7 +167,7 @@ class ModelLoader:
                 raise _mismatch(path, what, expected, found, _RETRAIN)
         return meta
 
-    def load(self, target: str, family: str) -> TrainedModel:
+    def load(self, target: str, family: str) -> Model:
         """Return a model, read from verified bytes on the first call.
 
         Raises
@@ -195,7 +195,7 @@ class ModelLoader:
         except ValueError as error:
             raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
 
-    def _load(self, meta: ModelMeta) -> TrainedModel:
+    def _load(self, meta: ModelMeta) -> Model:
         folder = self._folder(meta.target, meta.family)
         if meta.family not in family_names():
             raise _mismatch(

@@ -9,6 +9,7 @@ from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.models.artifacts import ValidationFigures, target_name
 from LIVE_TRADING.models.inference import InferenceEngine
 from LIVE_TRADING.models.loader import ModelLoader
+from LIVE_TRADING.models.windows import Windows
 
 
 class MultiHorizonPredictor:
@@ -52,13 +53,19 @@ class MultiHorizonPredictor:
             [[loader.load(target_name(h), family) for family in self.families] for h in self.horizons]
         )
 
-    def predict(self, features: FloatArray) -> RawPredictions:
-        """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast."""
-        return RawPredictions(self._engine.predict(features))
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast.
 
-    def predict_block(self, features: FloatArray) -> RawPredictions:
-        """Return raw forecasts (T, H, M, N) of features (T, F, N), bit-equal to `predict` bar by bar."""
-        return RawPredictions(self._engine.predict_block(features))
+        `windows` (N, L, F) are the last feature rows of each symbol, these included; models over sequences need them.
+        """
+        return RawPredictions(self._engine.predict(features, windows))
+
+    def predict_block(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return raw forecasts (T, H, M, N) of features (T, F, N), bit-equal to `predict` bar by bar.
+
+        `windows` are those of the first bar end.
+        """
+        return RawPredictions(self._engine.predict_block(features, windows))
 
     def model_hashes(self) -> dict[str, str]:
         """Return, by `<target>/<family>`, the SHA-256 of model_meta.json, which pins the model files by theirs."""

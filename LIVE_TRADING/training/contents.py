@@ -38,6 +38,7 @@ from LIVE_TRADING.training.barriers import Barriers, FittedClassifier
 from LIVE_TRADING.training.config import TrainingConfig
 from LIVE_TRADING.training.dataset import Dataset
 from LIVE_TRADING.training.fitting import Fitted, FittedOn
+from LIVE_TRADING.training.imported import Imported
 from LIVE_TRADING.training.validation import Validation, model_metrics
 from LIVE_TRADING.training.walk_forward import Fold
 
@@ -75,6 +76,12 @@ class TrainedRun:
     validation: Validation
     config: TrainingConfig
     engine: EngineConfig
+    imported: Imported
+
+    def fitted_on(self, on: FittedOn, family: str) -> FittedOn:
+        """Return what a family was fitted on, `on` what families are that are fitted here."""
+        until = self.imported.until.get(family)
+        return on if until is None else FittedOn(0, "", until)
 
 
 def model_reports(run: TrainedRun) -> tuple[ModelReport, ...]:
@@ -83,8 +90,15 @@ def model_reports(run: TrainedRun) -> tuple[ModelReport, ...]:
         ModelReport(
             horizon.name,
             family,
-            run.fitted.on[h].n_rows,
-            model_metrics(run.dataset, run.folds, run.validation, [on[h] for on in run.fitted.folds_on], h, m),
+            run.fitted_on(run.fitted.on[h], family).n_rows,
+            model_metrics(
+                run.dataset,
+                run.folds,
+                run.validation,
+                [run.fitted_on(on[h], family) for on in run.fitted.folds_on],
+                h,
+                m,
+            ),
         )
         for h, horizon in enumerate(run.dataset.horizons)
         for m, family in enumerate(run.config.families)
@@ -106,7 +120,8 @@ def run_contents(run: TrainedRun, reports: Sequence[ModelReport]) -> Contents:
         h, m = divmod(number, len(run.config.families))
         model = run.fitted.models[h][m]
         files = model.files()
-        meta = _meta(run, report, run.fitted.on[h], dict(model.notes), files)
+        on = run.fitted_on(run.fitted.on[h], report.family)
+        meta = _meta(run, report, on, dict(model.notes), files)
         folder = model_folder(meta.target, meta.family)
         contents |= {folder / name: data for name, data in files.items()}
         contents[folder / META_FILE] = record_bytes(meta)

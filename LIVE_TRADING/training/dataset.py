@@ -50,15 +50,17 @@ def build_dataset(
     horizons: tuple[Horizon, ...],
     progress: Progress = no_progress,
     barrier: Horizon | None = None,
+    *,
+    lookback: int = 0,
 ) -> Dataset:
-    """Step the market memory over all bars of the panel, from nothing."""
+    """Step the market memory over all bars of the panel, from nothing; `lookback` rows of features stay in it."""
     n_rows, n_symbols = panel.close.shape
     features = np.empty((n_rows, n_symbols, len(market.features.names)))
     sigma_bps = np.empty((n_rows, len(horizons), n_symbols))
     adv_usd = np.empty((n_rows, n_symbols))
     barrier_sigma_bps = np.full((n_rows, n_symbols), np.nan)
     session_number = np.empty(n_rows, dtype=np.int64)
-    memory = market.initial()
+    memory = market.initial(lookback)
     for row in range(n_rows):
         session = panel.session(row)
         memory, view = market.advance(memory, panel.batch(row), session)

@@ -10,10 +10,12 @@ import numpy as np
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import BoolArray, FloatArray
-from LIVE_TRADING.models.families.interface import TrainedModel, get_family
+from LIVE_TRADING.models.families.interface import Model, TrainableFamily, get_family
 from LIVE_TRADING.models.inference import InferenceEngine
+from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.training.config import TrainingConfig
 from LIVE_TRADING.training.dataset import Dataset, Targets, select
+from LIVE_TRADING.training.imported import NOTHING_IMPORTED, Imported, unseen_rows, windows_at_folds
 from LIVE_TRADING.training.progress import Progress
 from LIVE_TRADING.training.walk_forward import Fold, training_rows
 
@@ -35,7 +37,7 @@ class Fitted:
     one entry per horizon, `folds_on` one per fold and horizon.
     """
 
-    models: list[list[TrainedModel]]
+    models: list[list[Model]]
     raw: FloatArray
     on: list[FittedOn]
     folds_on: list[list[FittedOn]]
@@ -45,15 +47,22 @@ class Fitted:
 class _Fit:
     """All families of one horizon fitted on one mask, with their forecasts (T', M, N) of the fold's rows, if any."""
 
-    models: list[TrainedModel]
+    models: list[Model]
     on: FittedOn
     raw: FloatArray | None
 
 
 def fit_run(
-    dataset: Dataset, targets: Sequence[Targets], folds: Sequence[Fold], config: TrainingConfig, progress: Progress
+    dataset: Dataset,
+    targets: Sequence[Targets],
+    folds: Sequence[Fold],
+    config: TrainingConfig,
+    progress: Progress,
+    imported: Imported = NOTHING_IMPORTED,
 ) -> Fitted:
     """Fit everything, `config.threads` fits at a time; what comes out does not depend on how many.
+
+    `imported` models are taken as they are; what they forecast of sessions that they have seen is NaN.
 
     Raises
     ------
@@ -61,10 +70,11 @@ def fit_run(
         A family was given too few rows.
     """
     rounds: list[Fold | None] = [*folds, None]
+    windows = [*windows_at_folds(dataset, folds, imported.lookback), None]
     with ThreadPoolExecutor(config.threads) as pool:
         grid = [
-            [pool.submit(_fit, dataset, target, h, fold, config) for h, target in enumerate(targets)]
-            for fold in reversed(rounds)  # the longest first
+            [pool.submit(_fit, dataset, target, h, fold, config, imported, at) for h, target in enumerate(targets)]
+            for fold, at in reversed(list(zip(rounds, windows, strict=True)))  # the longest first
         ][::-1]
         try:
             _watch([future for row in grid for future in row], progress)
@@ -88,27 +98,54 @@ def _watch(futures: Sequence[Future[_Fit]], progress: Progress) -> None:
         progress("fit", done, len(futures))
 
 
-def _fit(dataset: Dataset, target: Targets, h: int, fold: Fold | None, config: TrainingConfig) -> _Fit:
-    """Fit every family of horizon h for a fold, or on every label that ends within the panel."""
+def _fit(
+    dataset: Dataset,
+    target: Targets,
+    h: int,
+    fold: Fold | None,
+    config: TrainingConfig,
+    imported: Imported,
+    windows: Windows | None,
+) -> _Fit:
+    """Fit every family of horizon h for a fold, or on every label that ends within the panel.
+
+    `windows` are those of the fold's first row.
+    """
     horizon = dataset.horizons[h]
     mask = target.spans.end_row >= 0 if fold is None else training_rows(dataset.panel, target.spans, fold, horizon)
     features, goal = select(dataset, target, mask, config.max_rows)
-    models = []
+    models: list[Model] = []
     for name in config.families:
+        family = get_family(name)
+        if not isinstance(family, TrainableFamily):
+            models.append(imported.models[horizon.name, name])
+            continue
         try:
-            models.append(get_family(name).train(features, goal, seed=config.seed, params=config.params_of(name)))
+            models.append(family.train(features, goal, seed=config.seed, params=config.params_of(name)))
         except ValueError as error:
             raise ConfigurationError(
                 f"horizon {horizon.name}, family {name}: {error}; give more data or fewer folds"
             ) from error
-    return _Fit(models, fitted_on(dataset, mask, len(goal)), _forecasts(dataset, models, fold))
+    raw = _forecasts(dataset, h, models, fold, config, imported, windows) if fold is not None else None
+    return _Fit(models, fitted_on(dataset, mask, len(goal)), raw)
 
 
-def _forecasts(dataset: Dataset, models: list[TrainedModel], fold: Fold | None) -> FloatArray | None:
-    if fold is None:
-        return None
-    block = dataset.features[fold.first_row : fold.end_row].transpose(0, 2, 1)
-    return InferenceEngine([models]).predict_block(block)[:, 0]
+def _forecasts(
+    dataset: Dataset,
+    h: int,
+    models: list[Model],
+    fold: Fold,
+    config: TrainingConfig,
+    imported: Imported,
+    windows: Windows | None,
+) -> FloatArray:
+    """Return the forecasts (T', M, N) of the fold's rows, NaN where a model has seen the session."""
+    rows = slice(fold.first_row, fold.end_row)
+    raw = InferenceEngine([models]).predict_block(dataset.features[rows].transpose(0, 2, 1), windows)[:, 0]
+    for m, name in enumerate(config.families):
+        if name in imported.until:
+            raw[~unseen_rows(dataset.panel, dataset.horizons[h], imported.until[name])[rows], m] = np.nan
+    return raw
 
 
 def fitted_on(dataset: Dataset, mask: BoolArray, n_rows: int) -> FittedOn:

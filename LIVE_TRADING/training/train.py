@@ -26,6 +26,7 @@ from LIVE_TRADING.training.contents import (
 )
 from LIVE_TRADING.training.dataset import build_dataset, build_targets
 from LIVE_TRADING.training.fitting import fit_run
+from LIVE_TRADING.training.imported import read_imported
 from LIVE_TRADING.training.progress import Progress, no_progress
 from LIVE_TRADING.training.publish import check_run_root, publish_run
 from LIVE_TRADING.training.validation import no_figures, validate
@@ -77,7 +78,8 @@ def train_run(
     Raises
     ------
     ConfigurationError
-        Horizons the interval cannot express, too few sessions, a run that stands there already.
+        Horizons the interval cannot express, too few sessions, a run that stands there already, a file of a model that
+        was trained elsewhere and does not fit.
     StateError
         The artifacts could not be written.
     """
@@ -87,13 +89,14 @@ def train_run(
     horizons = parse_horizons(config.horizons, panel.interval_ns, session_minutes(panel))
     folds = plan_folds(panel, config.folds)
     market = _market(panel, horizons, config, engine)
+    imported = read_imported(config, horizons, market.features.names, panel)
     barrier = barrier_horizon(panel.interval_ns, session_minutes(panel))
-    dataset = build_dataset(panel, market, horizons, progress, barrier)
+    dataset = build_dataset(panel, market, horizons, progress, barrier, lookback=imported.lookback)
     targets = [build_targets(dataset, row) for row in range(len(horizons))]
-    fitted = fit_run(dataset, targets, folds, config, progress)
+    fitted = fit_run(dataset, targets, folds, config, progress, imported)
     barriers = fit_barriers(dataset, barrier, folds, config, progress)
     validation = validate(dataset, folds, fitted.raw, market.forecast, progress)
-    trained = TrainedRun(dataset, market, folds, fitted, barriers, validation, config, engine)
+    trained = TrainedRun(dataset, market, folds, fitted, barriers, validation, config, engine, imported)
     models = model_reports(trained)
     publish_run(run_root, run_contents(trained, models), replace=replace_run)
     return TrainingReport(

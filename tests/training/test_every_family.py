@@ -19,9 +19,11 @@ from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.prediction.predictor import MultiHorizonPredictor
 from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
 from LIVE_TRADING.training.train import TrainingReport, train_run
+from tests.support.onnx_graphs import planted_rule
 
 FAMILIES = family_names()
 NO_BARRIERS = BarrierTrainingConfig(enabled=False)
+LOOKBACK = 40
 SMALL = {
     "extra_trees": {"n_estimators": 20, "min_samples_leaf": 100},
     "hist_gradient_boosting": {"max_iter": 20, "max_leaf_nodes": 8, "learning_rate": 0.1},
@@ -30,10 +32,17 @@ SMALL = {
 }
 
 
-def trained(root: Path, seed: int, edge: float, engine: EngineConfig | None = None) -> TrainingReport:
-    panel = simulate_market(SimulatedMarketConfig(seed=seed, edge=edge, n_symbols=20, n_sessions=32))
-    config = TrainingConfig(horizons=("5m",), families=FAMILIES, params=SMALL, barrier=NO_BARRIERS)
-    return train_run(panel, config, root / "run", engine=engine)
+def trained(root: Path, seed: int, edge: float) -> TrainingReport:
+    market = SimulatedMarketConfig(seed=seed, edge=edge, n_symbols=20, n_sessions=32)
+    panel = simulate_market(market)
+    names = market_of(panel, parse_horizons(("5m",), panel.interval_ns, 390), FAMILIES).features.names
+    rule = root / "rule.onnx"  # the model that is not trained here: what the edge is, in closed form
+    rule.write_bytes(planted_rule(market, LOOKBACK, names))
+    imported = {"files": {"ret_5m": str(rule)}, "lookback": LOOKBACK, "trained_until": "2024-12-31"}
+    config = TrainingConfig(
+        horizons=("5m",), families=FAMILIES, params={**SMALL, "onnx": imported}, barrier=NO_BARRIERS
+    )
+    return train_run(panel, config, root / "run")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +53,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> TrainingReport:
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> TrainingReport:
     return trained(tmp_path_factory.mktemp("noise"), 21, 0.0)
+
+
+def test_every_family_there_is_takes_part():
+    assert set(FAMILIES) >= {
+        "extra_trees", "hist_gradient_boosting", "lightgbm", "mlp", "onnx", "quantile_lightgbm", "ridge",
+    }  # fmt: skip
 
 
 def figures(report: TrainingReport, family: str) -> tuple[float, float]:
@@ -69,16 +84,18 @@ def test_in_noise_nothing_is_found(noise: TrainingReport, family: str):
 def test_the_run_is_read_back_and_its_forecasts_do_not_depend_on_the_block(planted: TrainingReport):
     panel = simulate_market(SimulatedMarketConfig(seed=8, n_symbols=20, n_sessions=2))
     market = market_of(panel, parse_horizons(("5m",), panel.interval_ns, 390), FAMILIES)
-    memory, blocks = market.initial(), []
+    memory, blocks, windows = market.initial(LOOKBACK), [], []
     for row in range(60):
         memory, view = market.advance(memory, panel.batch(row), panel.session(row))
         blocks.append(view.features)
+        windows.append(memory.windows.windows())
     predictor = MultiHorizonPredictor(ModelLoader(planted.run_root, memory_config=memory_config(EngineConfig())))
     assert predictor.families == FAMILIES
-    whole = predictor.predict_block(np.stack(blocks)).raw
-    alone = np.stack([predictor.predict(features).raw for features in blocks])
+    whole = predictor.predict_block(np.stack(blocks), windows[0]).raw
+    alone = np.stack([predictor.predict(*inputs).raw for inputs in zip(blocks, windows, strict=True)])
     assert whole.tobytes() == alone.tobytes()
-    assert np.isfinite(whole[-1]).any(axis=2).all()
+    trained_here = [family != "onnx" for family in FAMILIES]
+    assert np.isfinite(whole[-1][:, trained_here]).any(axis=2).all()
 
 
 def test_what_a_model_does_with_missing_values_is_on_file(planted: TrainingReport):
