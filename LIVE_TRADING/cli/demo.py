@@ -21,7 +21,7 @@ from LIVE_TRADING.cli.tables import live_table, summary_table
 from LIVE_TRADING.cli.train import progress_display, training_table
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
-from LIVE_TRADING.engine.journal import FILE_NAME, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
 from LIVE_TRADING.engine.trading_engine import TradingEngine
@@ -124,7 +124,7 @@ def _replayed(state_dir: Path, engine: TradingEngine, summary: dict[str, Any]) -
     if run is None:
         return False
     core = start_core(state_dir, run)
-    fed = feed_journal(core, read_journal(state_dir / FILE_NAME))
+    fed = feed_journal(core, read_journal(state_dir / FOLDER))
     digests = core.state.digest.texts()
     live = engine.core.state.digest.texts()
     return fed.difference is None and digests == live and all(summary[name] == text for name, text in live.items())

@@ -16,7 +16,7 @@ from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.cycle import CycleResult
 from LIVE_TRADING.engine.explain import explain
-from LIVE_TRADING.engine.journal import FILE_NAME, read_journal, torn_tail
+from LIVE_TRADING.engine.journal import FOLDER, read_journal, torn_tail
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
 
@@ -32,7 +32,7 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
         print(f"recorded on {run.cpu_fingerprint}, replayed on {cpu_fingerprint()}: last bits may differ")
     core = start_core(state_dir, run)
     _tell_other_features(run, core.market_model.features.sources)
-    path = state_dir / FILE_NAME
+    path = state_dir / FOLDER
     explainer = _Explainer(run, core_config(run), explained, at) if explained is not None else None
     started = time.perf_counter()
     fed = feed_journal(core, read_journal(path), listener=explainer)

@@ -1,134 +1,27 @@
-"""Files that survive a crash: atomic replacement, state that is read or refused by name, one process per folder.
-
-Everything goes through a `FileLayer`, a few operations that mean what their POSIX namesakes mean, so that tests can cut
-the power (what was not synced is gone) or fill the disk between any two of them.
-"""
+"""Files that survive a crash: atomic replacement, state that is read or refused by name, one process per folder."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import itertools
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import yaml
 
 from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.strict_json import json_bytes
 
 LOCK_NAME = ".lock"
 _TEMP_PATTERN = ".*.tmp~"
 _temp_number = itertools.count()
-
-
-class FileLayer(Protocol):
-    """What persistence asks of a file system. All raise OSError; `write` writes all of `data` or raises."""
-
-    def open_append(self, path: Path) -> int:
-        """Open for appending, created if absent, and return a descriptor."""
-        ...
-
-    def open_new(self, path: Path) -> int:
-        """Create for writing; FileExistsError if it is there."""
-        ...
-
-    def write(self, descriptor: int, data: bytes) -> None:
-        """Write all of `data`."""
-        ...
-
-    def fdatasync(self, descriptor: int) -> None:
-        """Make the data durable, and of the metadata what is needed to read them."""
-        ...
-
-    def fsync(self, descriptor: int) -> None:
-        """Make data and metadata durable."""
-        ...
-
-    def truncate(self, descriptor: int, size: int) -> None:
-        """Cut to `size` bytes."""
-        ...
-
-    def close(self, descriptor: int) -> None:
-        """Close the descriptor."""
-        ...
-
-    def replace(self, source: Path, target: Path) -> None:
-        """Rename over the target, atomically."""
-        ...
-
-    def remove(self, path: Path) -> None:
-        """Remove a file; one that is absent already is no error."""
-        ...
-
-    def fsync_folder(self, folder: Path) -> None:
-        """Make creations, renames and removals in the folder durable."""
-        ...
-
-    def read_bytes(self, path: Path) -> bytes:
-        """Return the whole contents."""
-        ...
-
-
-class OsFileLayer:
-    """The operating system's files."""
-
-    def open_append(self, path: Path) -> int:
-        """Open for appending, created if absent, and return a descriptor."""
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-
-    def open_new(self, path: Path) -> int:
-        """Create for writing; FileExistsError if it is there."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-
-    def write(self, descriptor: int, data: bytes) -> None:
-        """Write all of `data`."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-
-    def fdatasync(self, descriptor: int) -> None:
-        """Make the data durable, and of the metadata what is needed to read them."""
-        os.fdatasync(descriptor)
-
-    def fsync(self, descriptor: int) -> None:
-        """Make data and metadata durable."""
-        os.fsync(descriptor)
-
-    def truncate(self, descriptor: int, size: int) -> None:
-        """Cut to `size` bytes."""
-        os.ftruncate(descriptor, size)
-
-    def close(self, descriptor: int) -> None:
-        """Close the descriptor."""
-        os.close(descriptor)
-
-    def replace(self, source: Path, target: Path) -> None:
-        """Rename over the target, atomically."""
-        source.replace(target)
-
-    def remove(self, path: Path) -> None:
-        """Remove a file; one that is absent already is no error."""
-        path.unlink(missing_ok=True)
-
-    def fsync_folder(self, folder: Path) -> None:
-        """Make creations, renames and removals in the folder durable."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def read_bytes(self, path: Path) -> bytes:
-        """Return the whole contents."""
-        return path.read_bytes()
-
-
-OS_FILES = OsFileLayer()
 
 
 def write_atomic_bytes(path: Path, data: bytes, *, files: FileLayer = OS_FILES) -> None:
@@ -195,6 +88,30 @@ def read_json(path: Path, *, files: FileLayer = OS_FILES) -> Any:
         raise StateError(f"{path}: is no JSON ({error}); restore it from a copy or move it away") from error
 
 
+def make_folders(path: Path, *, files: FileLayer = OS_FILES) -> None:
+    """Create a folder and those above it that are missing, durably: a power cut takes none of them away again.
+
+    Raises
+    ------
+    StateError
+        The file system refused; names the folder.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                files.make_folder(folder)
+            files.fsync_folder(folder.parent)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be made ({_text(error)}); check space and permissions") from error
+
+
+def remove_leftovers(folder: Path, *, files: FileLayer = OS_FILES) -> None:
+    """Remove the temporary files that a killed process left."""
+    for leftover in glob_sorted(folder, _TEMP_PATTERN):
+        _remove_quietly(leftover, files)
+
+
 class FolderLockedError(StateError):
     """Refuse to start: another process works in this folder. `pid` is 0 where it could not be read."""
 
@@ -211,8 +128,9 @@ class FolderLock:
     files that a killed process left are removed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, files: FileLayer = OS_FILES) -> None:
         self._folder = folder
+        self._files = files
         self._descriptor = -1
 
     def acquire(self) -> None:
@@ -225,15 +143,14 @@ class FolderLock:
         StateError
             The folder cannot be used.
         """
+        make_folders(self._folder, files=self._files)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StateError(f"{self._folder}: cannot be used ({_text(error)}); check its permissions") from error
         try:
             self._lock(descriptor)
-            for leftover in glob_sorted(self._folder, _TEMP_PATTERN):
-                _remove_quietly(leftover, OS_FILES)
+            remove_leftovers(self._folder, files=self._files)
         except BaseException:
             os.close(descriptor)
             raise

@@ -1,6 +1,7 @@
 """Checkpoints: the core's whole state beside the journal, so that a restart need not replay from the beginning.
 
-engine_state.json     for people and monitors (P18): cycle, equity, cash, positions, orders, risk, bandit, trades
+engine_state.json     for people and monitors (P18): cycle, equity, cash, positions, orders, risk, bandit, trades;
+                      the one before it stands in engine_state.previous.json
 trades.json           export of the last round trips
 bandit_state.json     export of the bandit
 arrays-<seq>.npz      market memory and the core's state after event <seq>; what a restart loads
@@ -14,7 +15,7 @@ import re
 import struct
 import typing
 import zlib
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from LIVE_TRADING.common.codec import from_json_value, to_json_value
 from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import StateError
-from LIVE_TRADING.common.files import OS_FILES, FileLayer, write_atomic_bytes, write_atomic_json
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
+from LIVE_TRADING.common.files import write_atomic_bytes, write_atomic_json
 from LIVE_TRADING.engine.assembly import Assembly
 from LIVE_TRADING.engine.state import CoreState, EngineState
 from LIVE_TRADING.learning import BanditPersistence
@@ -34,6 +36,7 @@ from LIVE_TRADING.risk import RiskMemory
 
 SCHEMA = 1
 GENERATIONS = 2
+STATE_FILE, PREVIOUS_FILE = "engine_state.json", "engine_state.previous.json"
 _ARRAYS = re.compile(r"arrays-(\d{12})\.npz$")
 # not of a checkpoint, or kept by those who know them best
 _OTHERWISE = ("market", "pending", "collected", "risk", "bandit")
@@ -63,15 +66,33 @@ def can_checkpoint(state: CoreState) -> bool:
     return state.pending is None and not state.collected
 
 
+@dataclass(frozen=True, slots=True)
+class TakenState:
+    """A state as of an event, sharing nothing that later events change: any thread may encode it."""
+
+    state: CoreState
+    seq: int
+    market: dict[str, dict[str, np.ndarray[Any, Any]]]
+
+
+def take_state(state: CoreState, seq: int, parts: Assembly) -> TakenState:
+    """Return what an arrays file is made of. The market memory's rings are copied, the rest is never changed."""
+    return TakenState(state, seq, dict(parts.market.to_parts(state.market)))
+
+
 def encode_core(state: CoreState, seq: int, parts: Assembly) -> bytes:
     """Return the arrays file of a state."""
+    return encode_taken(take_state(state, seq, parts), parts)
+
+
+def encode_taken(taken: TakenState, parts: Assembly) -> bytes:
+    """Return the arrays file of what `take_state` gave."""
+    state, seq = taken.state, taken.seq
     record = {name: to_json_value(getattr(state, name)) for name in _plain_fields()}
     record["risk"] = state.risk.to_dict()
     record["bandit"] = _bandit(parts).to_dict(state.bandit)
     text = orjson.dumps({"schema": SCHEMA, "seq": seq, "core": record}, option=orjson.OPT_SERIALIZE_NUMPY)
-    arrays: dict[str, dict[str, np.ndarray[Any, Any]]] = dict(parts.market.to_parts(state.market))
-    arrays["core"] = {"json": np.frombuffer(text, dtype=np.uint8)}
-    return encode_arrays(arrays)
+    return encode_arrays(taken.market | {"core": {"json": np.frombuffer(text, dtype=np.uint8)}})
 
 
 def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, int]:
@@ -128,7 +149,7 @@ class Checkpoints:
         self._files = files
 
     def write_state(self, state: CoreState, seq: int) -> None:
-        """Write engine_state.json, trades.json and bandit_state.json."""
+        """Write engine_state.json, trades.json and bandit_state.json; the first is kept as the previous one."""
         trades = [to_json_value(trade) for trade in state.trades]
         bandit = {"seq": seq, **_bandit(self._parts).to_dict(state.bandit)}
         record = EngineState(
@@ -147,13 +168,34 @@ class Checkpoints:
             run_digest=state.digest.run,
             decision_digest=state.digest.decision,
         )
-        write_atomic_json(self._folder / "engine_state.json", record.to_dict(), files=self._files)
+        self._keep_previous()
+        write_atomic_json(self._folder / STATE_FILE, record.to_dict(), files=self._files)
         write_atomic_json(self._folder / "trades.json", {"seq": seq, "trades": trades}, files=self._files)
         write_atomic_json(self._folder / "bandit_state.json", bandit, files=self._files)
 
+    def _keep_previous(self) -> None:
+        """Copy engine_state.json aside: a rename would leave none for a moment."""
+        path = self._folder / STATE_FILE
+        if not path.exists():
+            return
+        try:
+            data = self._files.read_bytes(path)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error}") from error
+        write_atomic_bytes(self._folder / PREVIOUS_FILE, data, files=self._files)
+
+    def take(self, state: CoreState, seq: int) -> TakenState:
+        """Return what `write_taken` needs of a state, whatever happens to it meanwhile."""
+        return take_state(state, seq, self._parts)
+
     def write_arrays(self, state: CoreState, seq: int) -> None:
         """Write arrays-<seq>.npz and drop all but the newest two; that of the run's start stays for replays."""
-        write_atomic_bytes(self._folder / arrays_name(seq), encode_core(state, seq, self._parts), files=self._files)
+        self.write_taken(self.take(state, seq))
+
+    def write_taken(self, taken: TakenState) -> None:
+        """Write the arrays file of what `take` gave; as `write_arrays`, in any thread."""
+        path = self._folder / arrays_name(taken.seq)
+        write_atomic_bytes(path, encode_taken(taken, self._parts), files=self._files)
         old = [path for path in self.generations() if path.name != arrays_name(0)][:-GENERATIONS]
         for path in old:
             try:

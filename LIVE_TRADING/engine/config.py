@@ -39,6 +39,7 @@ class RuntimeConfig(FrozenConfig):
     max_prediction_age_s: float = Field(30.0, gt=0, description="older predictions open nothing; at most half a bar")
     checkpoint_s: float = Field(60.0, gt=0, description="write engine_state.json at least this often")
     arrays_s: float = Field(3600.0, gt=0, description="write the arrays file at least this often, and at session ends")
+    journal_segment_mb: float = Field(64.0, gt=0, le=1024, description="close a segment of the journal at this size")
     compiled_forest: bool = Field(False, description="predict LightGBM models by compiled code: the same bits, faster")
     trade_symbols: tuple[str, ...] = Field((), description="symbols to enter; none: the whole universe. All forecast")
     mode: Literal["paper", "live"] = Field("paper", description="live needs --live and a confirmed account besides")

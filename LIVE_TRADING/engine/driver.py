@@ -91,15 +91,11 @@ class Driver:
             observe(stamped, commands)
         return commands
 
-    def sync(self) -> None:
-        """Make what is on file durable.
-
-        Raises
-        ------
-        StateError
-            It cannot be: nothing that follows from it may leave.
-        """
-        self._write(lambda journal: journal.sync())
+    def journal_lost(self, error: StateError) -> None:
+        """Note that the journal takes nothing more, and tell it."""
+        self.journal_failed = True
+        if self._announcer is not None:
+            self._announcer.journal_failed(error)
 
     def _record(self, stamped: Stamped, commands: list[Command], before: CoreState) -> ValueError | None:
         """Put the commands on file; what cannot be said there has not happened. Returns why, if so."""
@@ -121,9 +117,8 @@ class Driver:
         try:
             write(self.journal)
         except StateError as error:
-            self.journal_failed = True
-            if self._announcer is not None:
-                self._announcer.journal_failed(error)
+            if not self.journal_failed:
+                self.journal_lost(error)
             raise
 
     def _failed(self, stamped: Stamped, error: Exception) -> list[Command]:

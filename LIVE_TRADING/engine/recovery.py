@@ -102,7 +102,7 @@ def feed_journal(
     """
     events = commands_seen = last_seq = last_ns = 0
     unfinished: Unfinished | None = None
-    for entry in _entries(records):
+    for entry in _entries(records, after_seq):
         last_seq, last_ns = entry.event.seq, entry.event.t_ns
         if last_seq <= after_seq or entry.failed:
             continue
@@ -126,12 +126,12 @@ def feed_journal(
     return FeedResult(last_seq, last_ns, events, commands_seen, None, unfinished)
 
 
-def _entries(records: Iterable[JournalRecord]) -> Iterator[_Entry]:
-    """Yield the events on file, each with what followed; events are numbered without a gap."""
+def _entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[_Entry]:
+    """Yield the events on file, each with what followed; numbered without a gap from `after_seq` + 1 or before."""
     entry: _Entry | None = None
     for record in records:
         if record.kind == "event":
-            expected = entry.event.seq + 1 if entry is not None else 1
+            expected = entry.event.seq + 1 if entry is not None else min(record.seq, after_seq + 1)
             if record.seq != expected:
                 raise StateError(
                     f"journal: event {record.seq} stands where event {expected} should: a record is missing"

@@ -11,14 +11,16 @@ from LIVE_TRADING.common.codec import record_from
 from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.assembly import assemble
-from LIVE_TRADING.engine.checkpoint import Checkpoints, arrays_name
+from LIVE_TRADING.engine.checkpoint import PREVIOUS_FILE, Checkpoints, arrays_name
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
-from LIVE_TRADING.engine.journal import FILE_NAME, Journal, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, SEGMENT_BYTES, Journal, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.segments import list_segments
 from LIVE_TRADING.observability.bus import NoticeBus
 
 EXPORTS = ("engine_state.json", "trades.json", "bandit_state.json")
@@ -53,8 +55,8 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
     StateError
         The journal does not begin with a run, or it is lost though other files of a session are there.
     """
-    path = state_dir / FILE_NAME
-    first = next(iter(read_journal(path)), None) if path.exists() and path.stat().st_size else None
+    path = state_dir / FOLDER
+    first = next(iter(read_journal(path)), None) if list_segments(path) else None
     if first is None:
         left = [entry.name for entry in glob_sorted(state_dir, "*") if entry.is_file() and _after_journal(entry.name)]
         if left:
@@ -71,7 +73,7 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
 
 def _after_journal(name: str) -> bool:
     """Return whether a session writes this file only after its journal has begun."""
-    return name in (*EXPORTS, VENUE_FILE) or (name.startswith("arrays-") and name != arrays_name(0))
+    return name in (*EXPORTS, PREVIOUS_FILE, VENUE_FILE) or (name.startswith("arrays-") and name != arrays_name(0))
 
 
 def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
@@ -85,7 +87,13 @@ def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
 
 
 def resume_run(
-    state_dir: Path, core: EngineCore, observers: Sequence[Observer] = (), bus: NoticeBus | None = None
+    state_dir: Path,
+    core: EngineCore,
+    observers: Sequence[Observer] = (),
+    bus: NoticeBus | None = None,
+    *,
+    files: FileLayer = OS_FILES,
+    segment_bytes: int = SEGMENT_BYTES,
 ) -> Recovered:
     """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
 
@@ -101,7 +109,7 @@ def resume_run(
     for name in EXPORTS:  # nothing is taken from them, but what cannot be read would be overwritten unseen
         if (state_dir / name).is_file():
             read_json(state_dir / name)
-    checkpoints = Checkpoints(state_dir, core.run, core.parts)
+    checkpoints = Checkpoints(state_dir, core.run, core.parts, files=files)
     after_seq = 0
     unreadable: list[str] = []
     for path in reversed(checkpoints.generations()):
@@ -115,8 +123,8 @@ def resume_run(
         break
     else:
         raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
-    journal = Journal(state_dir)
-    fed = feed_journal(core, read_journal(journal.path), after_seq=after_seq)
+    journal = Journal(state_dir, files=files, segment_bytes=segment_bytes)
+    fed = feed_journal(core, read_journal(journal.folder, after_seq=after_seq), after_seq=after_seq)
     last_seq = max(fed.last_seq, after_seq)
     if fed.difference is not None:
         raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")

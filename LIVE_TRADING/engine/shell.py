@@ -7,7 +7,9 @@
 The core is touched by the event loop alone. Models run in one worker thread. In virtual time the clock moves only when
 queue, inference and sends are idle, so a session on recorded data takes the decisions that the backtest takes.
 
-A journal that cannot be written ends the run at once: no order leaves after it, and no checkpoint is written.
+An order or a cancel waits until what led to it is durable; the sync runs in a thread (`group_commit`), checkpoints are
+written in another (`checkpointing`). A journal that cannot be written or synced ends the run at once: no order leaves
+after it, and no checkpoint is written.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,13 +37,14 @@ from LIVE_TRADING.common.exceptions import (
 from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
-from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
+from LIVE_TRADING.engine.checkpoint import Checkpoints
+from LIVE_TRADING.engine.checkpointing import CheckpointTimes, CheckpointWriter
 from LIVE_TRADING.engine.commands import CancelOrder, Command, CycleDecided, QueryOrder, RunInference, SubmitOrder
 from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.group_commit import GroupCommit
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
-from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
 from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.observability import emit
@@ -122,9 +126,8 @@ class LiveShell:
         self._stopping = False
         self._sources = 0
         self._given_up: set[asyncio.Task[None]] = set()
+        self._failure: StateError | None = None
         self.decided = 0
-        self._last_state_s = self._last_arrays_s = self._retry_s = time.monotonic()
-        self._session_closed = False
         self.inference_s = 0.0
 
     def request_stop(self) -> None:
@@ -152,13 +155,19 @@ class LiveShell:
             self._bus, self._clock.now_ns(), broker=self._broker_name, account=self._driver.core.run.account
         )
         worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._commit = GroupCommit(self._driver.journal, self._journal_lost)
+        times = CheckpointTimes(self._times.checkpoint_s, self._times.arrays_s)
+        self._writer = CheckpointWriter(
+            self._driver, self._checkpoints, self._commit, times, self._told_of_checkpoint, self._checkpoint_failed
+        )
         try:
             return await self._run(worker, start_ns, end_ns, max_cycles)
         finally:
             worker.shutdown(wait=False, cancel_futures=True)
             try:
-                self._checkpoint(final=True)
+                await self._writer.finish()
             finally:
+                await self._commit.close()
                 await self._broker.disconnect()
                 emit.emit_broker_disconnected(
                     self._bus, self._clock.now_ns(), broker=self._broker_name, reason="shutdown", expected=True
@@ -187,17 +196,18 @@ class LiveShell:
         while True:
             if isinstance(self._clock, VirtualClock):
                 await self._clock.wait_idle()
+            if self._failure is not None:
+                raise self._failure
             if len(self._queue):
                 event = self._queue.pop()
                 commands = self._driver.step(event, self._clock.now_ns())
                 self._carry_out(group, worker, commands)
                 self._count(event, commands)
+                self._commit.tend()
                 if not isinstance(self._clock, VirtualClock):
                     await asyncio.sleep(0)
                 continue
-            self._checkpoint(final=False)
-            if len(self._queue):
-                continue
+            self._writer.tend()
             if self._refused is not None:
                 raise self._refused
             if self._awaits_quiet:
@@ -226,17 +236,18 @@ class LiveShell:
                 if self.on_cycle is not None:
                     self.on_cycle(command.result.scheduled_time_ns)
         if getattr(event, "trigger_type", "") == SESSION_CLOSE:
-            self._session_closed = True
+            self._writer.session_closed()
 
     def _carry_out(self, group: asyncio.TaskGroup, worker: ThreadPoolExecutor, commands: list[Command]) -> None:
         """Start what the core asks for. Orders leave only after what led to them is durable."""
-        if any(isinstance(command, (SubmitOrder, CancelOrder)) for command in commands):
-            self._driver.sync()
+        position = self._commit.position
         for command in commands:
             if isinstance(command, SubmitOrder):
-                self._spawn(group, self._venue.send(command.order))
+                work = partial(self._venue.send, command.order)
+                self._spawn(group, self._once_durable(position, work))
             elif isinstance(command, CancelOrder):
-                self._spawn(group, self._venue.cancel(command.client_order_id))
+                work = partial(self._venue.cancel, command.client_order_id)
+                self._spawn(group, self._once_durable(position, work))
             elif isinstance(command, QueryOrder):
                 self._give_up_at_end(self._spawn(group, self._query(command.client_order_id)))
             elif isinstance(command, RunInference):
@@ -328,6 +339,20 @@ class LiveShell:
 
     # -- commands ------------------------------------------------------------------------------------------------
 
+    async def _once_durable(self, position: int, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Carry out what must not leave before so many records are durable; if that cannot be, it stays."""
+        try:
+            await self._commit.durable(position)
+        except StateError:
+            return
+        await work()
+
+    def _journal_lost(self, error: StateError) -> None:
+        """End the run: nothing that follows from what is on file may leave any more."""
+        self._failure = error
+        self._driver.journal_lost(error)
+        self._wake.set()
+
     async def _query(self, order_id: str) -> None:
         self._asking += 1
         try:
@@ -374,36 +399,8 @@ class LiveShell:
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
-    def _checkpoint(self, final: bool) -> None:
-        """Write what is due. A failure is told and tried again later; at the end it is raised."""
-        if self._driver.journal_failed:
-            return  # the core may stand where the journal does not reach
-        if not final and time.monotonic() < self._retry_s:
-            return
-        try:
-            if final:
-                self._driver.sync()
-            if self._checkpoints is not None:
-                self._write_due(self._checkpoints, final)
-        except StateError as error:
-            if final or self._driver.journal_failed:
-                raise
-            self._retry_s = time.monotonic() + max(self._times.checkpoint_s, 1.0)
-            self._fault("checkpoint_failed", error, "error")
-
-    def _write_due(self, checkpoints: Checkpoints, final: bool) -> None:
-        state, now_s = self._driver.core.state, time.monotonic()
-        arrays_due = final or self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s
-        if arrays_due and can_checkpoint(state):
-            self._driver.sync()
-            self._write("arrays", checkpoints.write_arrays)
-            self._last_arrays_s, self._session_closed = now_s, False
-        if final or now_s - self._last_state_s >= self._times.checkpoint_s:
-            self._write("engine", checkpoints.write_state)
-            self._last_state_s = now_s
-
-    def _write(self, kind: str, write: Callable[[CoreState, int], None]) -> None:
-        seq, started = self._driver.seq, time.perf_counter()
-        write(self._driver.core.state, seq)
-        duration_s = time.perf_counter() - started
+    def _told_of_checkpoint(self, kind: str, seq: int, duration_s: float) -> None:
         emit.emit_checkpoint_written(self._bus, self._clock.now_ns(), kind=kind, sequence=seq, duration_s=duration_s)
+
+    def _checkpoint_failed(self, error: StateError) -> None:
+        self._fault("checkpoint_failed", error, "error")

@@ -12,6 +12,7 @@ from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.events import ControlRequest, CycleAborted, RunStarted
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
 from LIVE_TRADING.common.units import NS_PER_S
@@ -60,6 +61,8 @@ class TradingEngine:
         Folder for journal and checkpoints; nothing is kept without one.
     bus
         Told what happens. Listening changes no decision.
+    files
+        The file layer under journal, checkpoints and lock.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class TradingEngine:
         grace_ns: int | None = None,
         nonce: str | None = None,
         bus: NoticeBus | None = None,
+        files: FileLayer = OS_FILES,
     ) -> None:
         self._config = config or EngineConfig()
         self._listened, self._bus = bus, bus or NoticeBus()
@@ -91,7 +95,8 @@ class TradingEngine:
         self._provider = data_provider
         self._clock = clock or RealTimeClock()
         self._state_dir = state_dir
-        self._lock = FolderLock(state_dir) if state_dir is not None else None
+        self._files = files
+        self._lock = FolderLock(state_dir, files=files) if state_dir is not None else None
         self._observers = tuple(observers)
         self._limited = run_root is None and predictor is None
         self._loads_models = run_root is not None and predictor is None
@@ -219,21 +224,31 @@ class TradingEngine:
     def _open(self, plan: RunPlan, resume: bool) -> Recovered:
         core = plan.core()
         if self._state_dir is not None and resume:
-            return resume_run(self._state_dir, core, self._observers, self._listened)
+            return resume_run(
+                self._state_dir,
+                core,
+                self._observers,
+                self._listened,
+                files=self._files,
+                segment_bytes=self._segment_bytes(),
+            )
         announcer = Announcer(self._listened, core) if self._listened is not None else None
         if self._state_dir is None:
             return Recovered(Driver(core, None, self._observers, announcer=announcer), plan.feed_start_ns)
-        checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly)
+        checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly, files=self._files)
         checkpoints.write_arrays(core.state, 0)
-        journal = Journal(self._state_dir)
+        journal = Journal(self._state_dir, files=self._files, segment_bytes=self._segment_bytes())
         journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
         return Recovered(Driver(core, journal, self._observers, announcer=announcer), plan.feed_start_ns)
+
+    def _segment_bytes(self) -> int:
+        return round(self._config.engine.journal_segment_mb * 2**20)
 
     def _build_shell(self) -> LiveShell:
         runtime = self._config.engine
         checkpoints = None
         if self._state_dir is not None:
-            checkpoints = Checkpoints(self._state_dir, self._plan.run, self._plan.assembly)
+            checkpoints = Checkpoints(self._state_dir, self._plan.run, self._plan.assembly, files=self._files)
         return LiveShell(
             self._recovered.driver,
             self._broker,

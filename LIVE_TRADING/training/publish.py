@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from LIVE_TRADING.common.determinism import sorted_items
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
-from LIVE_TRADING.common.files import OS_FILES, FileLayer
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.models.artifacts import MANIFEST_FILE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from LIVE_TRADING.engine.journal import FILE_NAME, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 
 RUN_ID = "tiny"
 TRAIN_SESSIONS = 26
@@ -72,7 +72,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def journal(state: Path, kind: str, name: str) -> list[dict[str, Any]]:
     """Return the events or commands of one name on file, in order."""
     found = []
-    for record in read_journal(state / FILE_NAME):
+    for record in read_journal(state / FOLDER):
         if record.kind == kind:
             entries = [record.data] if kind == "event" else record.data
             found += [entry[1] for entry in entries if entry[0] == name]

@@ -20,6 +20,7 @@ from LIVE_TRADING.cli import live
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.engine.trading_engine import TradingEngine
+from tests.support.journals import journal_lines, last_segment, write_journal
 
 TINY = ("--set", "simulated.n_symbols=12", "--set", "simulated.n_sessions=2", "--set", "simulated.bars_per_session=26")
 
@@ -29,13 +30,13 @@ def entered(state: Path) -> set[str]:
 
 
 def horizons_of(state: Path) -> tuple[str, ...]:
-    first = json.loads((state / "journal.jsonl").read_bytes().splitlines()[0])
+    first = json.loads(journal_lines(state)[0])
     return tuple(first["body"]["data"][0]["horizons"])
 
 
 def test_a_session_trades_and_keeps_what_a_restart_needs(recorded: Path) -> None:
     kept = {path.name for path in recorded.iterdir()}
-    assert {"journal.jsonl", "engine_state.json", "trades.json", "bandit_state.json", "paper_venue.json"} <= kept
+    assert {"journal", "engine_state.json", "trades.json", "bandit_state.json", "paper_venue.json"} <= kept
     state = json.loads((recorded / "engine_state.json").read_text())
     assert len(state["trade_history"]) > 10
     assert len(journal(recorded, "event", "OrderFill")) > 20
@@ -67,7 +68,7 @@ def test_state_stands_under_state_live_and_the_run_unless_said_otherwise(bench: 
         "run_live_trading", "--data", bench.bars, "--run-id", RUN_ID, "--max-cycles", 2, "--log-level", "error"
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "state" / "live" / RUN_ID / "journal.jsonl").exists()
+    assert (tmp_path / "state" / "live" / RUN_ID / "journal" / "000000000000.jsonl").exists()
 
 
 def test_no_state_writes_nothing(bench: Bench, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_dry_run_touches_nothing(bench: Bench, tmp_path: Path) -> None:
 
 def test_dry_run_over_a_session_leaves_every_byte(bench: Bench, stopped: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(stopped, tmp_path / "state"))
-    with (state / "journal.jsonl").open("ab") as file:
+    with last_segment(state).open("ab") as file:
         file.write(b'{"crc":"torn')
     before = contents(state)
     assert trade_on_paper(bench, state, "--dry-run").exit_code == 0
@@ -136,12 +137,12 @@ def test_a_folder_that_another_process_owns_is_refused(bench: Bench, stopped: Pa
 
 def test_a_damaged_journal_is_refused_by_its_line(bench: Bench, stopped: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(stopped, tmp_path / "state"))
-    lines = (state / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    lines = journal_lines(state)
     lines[7] = lines[7].replace(b'"seq"', b'"sEq"', 1)
-    (state / "journal.jsonl").write_bytes(b"".join(lines))
+    write_journal(state, lines)
     result = trade_on_paper(bench, state)
     assert result.exit_code == ExitCode.HALTED
-    assert "journal.jsonl:8" in result.output
+    assert "journal/000000000000.jsonl:8" in result.output
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["default", "mode-live"])
@@ -166,7 +167,7 @@ def test_mode_live_in_a_file_alone_is_refused_too(
 
 
 def test_a_session_without_live_is_a_paper_session(recorded: Path) -> None:
-    first = json.loads((recorded / "journal.jsonl").read_bytes().splitlines()[0])["body"]
+    first = json.loads(journal_lines(recorded)[0])["body"]
     assert first["data"][0]["mode"] == "paper"
     assert first["data"][0]["account"] == "PAPER"
 

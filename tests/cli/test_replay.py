@@ -17,9 +17,10 @@ from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.commands import CycleDecided
 from LIVE_TRADING.engine.cycle import STAGES, CycleResult
-from LIVE_TRADING.engine.journal import FILE_NAME, JournalRecord, read_journal, to_line
+from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal, to_line
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
+from tests.support.journals import last_segment, write_journal
 
 
 def results_of(state: Path) -> list[CycleResult]:
@@ -29,7 +30,7 @@ def results_of(state: Path) -> list[CycleResult]:
     found: list[CycleResult] = []
     feed_journal(
         start_core(state, run),
-        read_journal(state / FILE_NAME),
+        read_journal(state / FOLDER),
         listener=lambda _, commands: found.extend(c.result for c in commands if isinstance(c, CycleDecided)),
     )
     return found
@@ -38,13 +39,13 @@ def results_of(state: Path) -> list[CycleResult]:
 def rewrite(state: Path, change: dict[int, dict[str, object]]) -> None:
     """Change fields of events by sequence number, checksums mended."""
     lines = []
-    for record in read_journal(state / FILE_NAME):
+    for record in read_journal(state / FOLDER):
         if record.kind == "event" and record.seq in change:
             record = JournalRecord(
                 record.seq, record.t_ns, record.kind, [record.data[0], record.data[1] | change[record.seq]]
             )
         lines.append(to_line(record))
-    (state / FILE_NAME).write_bytes(b"".join(lines))
+    write_journal(state, lines)
 
 
 def test_a_session_replays_to_its_digest(recorded: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_session_replays_to_its_digest(recorded: Path) -> None:
 
 def test_a_changed_fill_is_named(recorded: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(recorded, tmp_path / "state"))
-    fill = next(r for r in read_journal(state / FILE_NAME) if r.kind == "event" and r.data[0] == "OrderFill")
+    fill = next(r for r in read_journal(state / FOLDER) if r.kind == "event" and r.data[0] == "OrderFill")
     rewrite(state, {fill.seq: {"fill_price": "1.23"}})
     result = run_verb("replay_session", "--state-dir", state)
     assert result.exit_code == ExitCode.HALTED
@@ -65,7 +66,7 @@ def test_a_changed_fill_is_named(recorded: Path, tmp_path: Path) -> None:
 
 def test_a_torn_tail_is_told_and_left_out(recorded: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(recorded, tmp_path / "state"))
-    with (state / FILE_NAME).open("ab") as file:
+    with last_segment(state).open("ab") as file:
         file.write(b'{"crc":"00"')
     result = run_verb("replay_session", "--state-dir", state)
     assert result.exit_code == 0
@@ -74,10 +75,10 @@ def test_a_torn_tail_is_told_and_left_out(recorded: Path, tmp_path: Path) -> Non
 
 def test_another_machine_is_told(recorded: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(recorded, tmp_path / "state"))
-    records = list(read_journal(state / FILE_NAME))
+    records = list(read_journal(state / FOLDER))
     run = records[0].data[0] | {"cpu_fingerprint": "abacus"}
     records[0] = JournalRecord(records[0].seq, records[0].t_ns, records[0].kind, [run])
-    (state / FILE_NAME).write_bytes(b"".join(map(to_line, records)))
+    write_journal(state, map(to_line, records))
     result = run_verb("replay_session", "--state-dir", state)
     assert result.exit_code == 0
     assert "recorded on abacus" in result.output
@@ -171,8 +172,8 @@ def test_a_folder_without_a_session_is_refused(tmp_path: Path) -> None:
 
 def test_replay_reads_and_writes_nothing(recorded: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(recorded, tmp_path / "state"))
-    before = {path: path.read_bytes() for path in state.iterdir()}
+    before = {path: path.read_bytes() for path in sorted(state.rglob("*")) if path.is_file()}
     assert run_verb("replay_session", "--state-dir", state).exit_code == 0
-    assert {path: path.read_bytes() for path in state.iterdir()} == before
+    assert {path: path.read_bytes() for path in sorted(state.rglob("*")) if path.is_file()} == before
     assert orjson.loads((state / "engine_state.json").read_bytes())
     assert journal(state, "event", "OrderFill")

@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.common.files import (
     FolderLock,
     FolderLockedError,
-    OsFileLayer,
     read_json,
     write_atomic_bytes,
     write_atomic_json,

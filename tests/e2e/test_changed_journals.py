@@ -22,9 +22,10 @@ from LIVE_TRADING.common.types import Action
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.cycle import DecisionTrace
-from LIVE_TRADING.engine.journal import FILE_NAME, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import Difference, feed_journal
 from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
+from tests.support.journals import journal_lines, write_journal
 
 # every stage at work: a cost that is small but not nothing
 SETTINGS = (
@@ -61,19 +62,19 @@ def changed_copy(state_dir: Path, copy: Path, change: Callable[[dict[str, Any]],
     """Copy a state folder and change the bodies of its journal's records in place; their CRCs are made to match."""
     shutil.copytree(state_dir, copy)
     lines = []
-    for line in (copy / FILE_NAME).read_bytes().splitlines():
+    for line in journal_lines(copy):
         body = orjson.loads(line)["body"]
         change(body)
         raw = orjson.dumps(body)
         lines.append(b'{"crc":"%08x","body":%b}\n' % (zlib.crc32(raw), raw))
-    (copy / FILE_NAME).write_bytes(b"".join(lines))
+    write_journal(copy, lines)
     return copy
 
 
 def first_difference(state_dir: Path) -> Difference | None:
     run = recorded_run(state_dir)
     assert run is not None
-    return feed_journal(start_core(state_dir, run), read_journal(state_dir / FILE_NAME)).difference
+    return feed_journal(start_core(state_dir, run), read_journal(state_dir / FOLDER)).difference
 
 
 def event_data(body: dict[str, Any], kind: str) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from bin import config, replay_session, run_backtest, run_live_trading, train_models
 from LIVE_TRADING.common.determinism import glob_sorted
+from tests.support.journals import last_segment
 
 USAGE, HALTED = 2, 4
 VERBS = {
@@ -328,8 +329,9 @@ def test_an_unreadable_start_cannot_be_replayed(desk: Desk, session: Path) -> No
 
 
 def test_an_altered_journal_is_refused(desk: Desk, session: Path) -> None:
-    one_figure_changed(session / "journal.jsonl")
-    expected = f"{session / 'journal.jsonl'}:6: the record was altered: its CRC does not match"
+    segment = last_segment(session)
+    one_figure_changed(segment)
+    expected = f"{segment}:6: the record was altered: its CRC does not match"
     assert expected in refuses_to_go_on(desk)
     code, said = desk.refuses("replay_session", "--state-dir", f"{session}")
     assert code == HALTED

@@ -28,7 +28,7 @@ from LIVE_TRADING.cli.replay import replay_session
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.units import NS_PER_DAY
 from LIVE_TRADING.data.panel import BarPanel
-from LIVE_TRADING.engine.journal import FILE_NAME, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
 from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
 
@@ -65,7 +65,7 @@ def week(world: World, panel: BarPanel, tmp_path_factory: pytest.TempPathFactory
     run = recorded_run(state_dir)
     assert run is not None
     core = start_core(state_dir, run)
-    fed = feed_journal(core, read_journal(state_dir / FILE_NAME))
+    fed = feed_journal(core, read_journal(state_dir / FOLDER))
     state = engine.core.state
     return Week(
         record,

@@ -353,7 +353,7 @@ def without_market(state_file: bytes) -> bytes:
 def assert_replays(desk: Desk) -> None:
     assert desk.journal is not None
     core = plan_of(**desk.options).core()  # a memory of its own: rings are shared along a run
-    fed = feed_journal(core, read_journal(desk.journal.path))
+    fed = feed_journal(core, read_journal(desk.journal.folder))
     assert fed.difference is None, str(fed.difference)
     replayed = encode_core(core.state, 0, desk.plan.assembly)
     assert without_market(replayed) == without_market(state_bytes(desk))

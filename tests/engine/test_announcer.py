@@ -22,11 +22,12 @@ from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.cycle import STAGES
 from LIVE_TRADING.engine.cycle_notices import reason_text
-from LIVE_TRADING.engine.journal import JournalRecord, read_journal
+from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability import EventType, Notice, NoticeBus, Severity
 from LIVE_TRADING.observability.metrics import MetricsCollector
 from tests.support import scripted_sessions as sessions
+from tests.support.journals import last_segment
 from tests.support.runs import run_backtest
 from tests.support.scripted_sessions import LOW_COST_CONFIG, bar_end, listened, panel, start_ns
 from tests.support.told import Ear, MoodyBroker, run_told
@@ -38,7 +39,7 @@ class Journaled:
     """A journal as lists of what it holds."""
 
     def __init__(self, state_dir: Path) -> None:
-        records: list[JournalRecord] = list(read_journal(state_dir / "journal.jsonl"))
+        records: list[JournalRecord] = list(read_journal(state_dir / FOLDER))
         self.events = [(record.t_ns, decode(record.data)) for record in records if record.kind == "event"]
         self._commands = [
             (record.t_ns, *entry) for record in records if record.kind == "commands" for entry in record.data
@@ -315,7 +316,7 @@ def test_a_damaged_checkpoint_and_a_torn_journal_are_told(tmp_path: Path) -> Non
     run_told(panel(), LOW_COST_CONFIG, None, start_ns=start_ns(), state_dir=tmp_path, max_cycles=10)
     newest = max(tmp_path.glob("arrays-*.npz"))
     newest.write_bytes(newest.read_bytes()[:100])
-    with (tmp_path / "journal.jsonl").open("ab") as file:
+    with last_segment(tmp_path).open("ab") as file:
         file.write(b'{"crc":"00')
     bus, ear = listened()
     with pytest.warns(RuntimeWarning, match="going on from the one before"):

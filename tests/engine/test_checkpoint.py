@@ -16,7 +16,7 @@ import pytest
 from core_desk import Desk, Wish, assert_reads_back, leave, orders_of, state_bytes
 
 from LIVE_TRADING.common.exceptions import StateError
-from LIVE_TRADING.common.files import OsFileLayer
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.common.types import Action
 from LIVE_TRADING.engine.checkpoint import (
     SCHEMA,
@@ -26,11 +26,11 @@ from LIVE_TRADING.engine.checkpoint import (
     decode_core,
     encode_core,
 )
-from LIVE_TRADING.engine.journal import FILE_NAME
 from LIVE_TRADING.engine.resume import resume_run, start_core
 from LIVE_TRADING.learning import BanditPersistence
 from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
 from LIVE_TRADING.risk import RiskMemory, TradingState
+from tests.support.journals import journal_lines
 
 MakeDesk = Callable[..., Desk]
 
@@ -315,12 +315,12 @@ def test_a_restart_uses_the_newest_that_can_be_read_and_ends_the_same(
 def test_without_any_that_can_be_read_nothing_starts(stored: tuple[Desk, Path, list[int]]) -> None:
     desk, folder, generations = stored
     core = start_core(folder, desk.plan.run)
-    before = (folder / FILE_NAME).read_bytes()
+    before = journal_lines(folder)
     for seq in generations:
         spoil(folder, seq)
     with pytest.warns(RuntimeWarning), pytest.raises(StateError, match="no checkpoint can be read"):
         resume_run(folder, core)
-    assert (folder / FILE_NAME).read_bytes() == before
+    assert journal_lines(folder) == before
 
 
 def test_a_latch_survives_the_restart(stored: tuple[Desk, Path, list[int]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from LIVE_TRADING.common.types import Leg
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from tests.support.runs import LOW_COST, run_shell
 
 COOLDOWN_S = 1800
@@ -21,12 +21,12 @@ def test_no_new_risk_in_a_symbol_within_its_cooldown_before_and_after_a_restart(
     panel = simulate_market(SimulatedMarketConfig(n_symbols=12, n_sessions=13))
     start_ns = panel.sessions.sessions[11].open_ns
     run_shell(panel, config, start_ns=start_ns, state_dir=tmp_path, max_cycles=25)
-    stopped_seq = max(record.seq for record in read_journal(tmp_path / "journal.jsonl"))
+    stopped_seq = max(record.seq for record in read_journal(tmp_path / FOLDER))
     run_shell(panel, config, start_ns=start_ns, state_dir=tmp_path, max_cycles=15)
 
     last_sent: dict[str, tuple[int, int]] = {}
     held_back_across = too_soon = 0
-    for record in read_journal(tmp_path / "journal.jsonl"):
+    for record in read_journal(tmp_path / FOLDER):
         if record.kind != "commands":
             continue
         for name, fields in record.data:

@@ -166,4 +166,4 @@ def test_whatever_happens(make_desk: MakeDesk, seed: int, on_trip: str) -> None:
     for _ in range(STEPS):
         mischief.step()
     assert desk.journal is not None
-    assert all(record.kind != "failed" for record in read_journal(desk.journal.path))
+    assert all(record.kind != "failed" for record in read_journal(desk.journal.folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # covers: P18, P21
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
+from tests.support.journals import journal_lines, write_journal
 from tests.support.runs import LOW_COST, run_shell
 
 CONFIG = EngineConfig.model_validate(LOW_COST)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != ".lock"}
+    return {
+        str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"
+    }
 
 
 @pytest.fixture
@@ -33,11 +37,10 @@ def run(state_dir: Path, max_cycles: int) -> None:
 
 @pytest.mark.parametrize("damage", ["removed", "emptied", "garbage"])
 def test_a_lost_journal_is_refused_and_nothing_changes(stopped: Path, damage: str) -> None:
-    journal = stopped / "journal.jsonl"
     if damage == "removed":
-        journal.unlink()
+        shutil.rmtree(stopped / "journal")
     else:
-        journal.write_bytes(b"" if damage == "emptied" else b"garbage")
+        write_journal(stopped, [b"" if damage == "emptied" else b"garbage"])
     before = contents(stopped)
     with pytest.raises(StateError, match=r"journal of that session is lost"):
         run(stopped, max_cycles=5)
@@ -55,7 +58,8 @@ def test_an_export_that_cannot_be_read_is_refused_and_not_overwritten(stopped: P
 
 def test_a_start_that_was_killed_before_its_journal_began_starts_again(stopped: Path) -> None:
     for path in sorted(stopped.iterdir()):
-        if path.name != "arrays-000000000000.npz":
+        if path.is_file() and path.name != "arrays-000000000000.npz":
             path.unlink()
+    shutil.rmtree(stopped / "journal")
     run(stopped, max_cycles=5)
-    assert (stopped / "journal.jsonl").stat().st_size > 0
+    assert len(journal_lines(stopped)) > 5

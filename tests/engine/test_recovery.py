@@ -28,16 +28,17 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action
 from LIVE_TRADING.engine.driver import Driver
-from LIVE_TRADING.engine.journal import FILE_NAME, Journal, JournalRecord, read_journal, to_line
+from LIVE_TRADING.engine.journal import Journal, JournalRecord, read_journal, to_line
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.recovery import NEVER_SENT, FeedResult, feed_journal
+from tests.support.journals import write_journal
 
 MakeDesk = Callable[..., Desk]
 
 
 def records_of(desk: Desk) -> list[JournalRecord]:
     assert desk.journal is not None
-    return list(read_journal(desk.journal.path))
+    return list(read_journal(desk.journal.folder))
 
 
 def fed(records: list[JournalRecord], **options: Any) -> FeedResult:
@@ -47,10 +48,10 @@ def fed(records: list[JournalRecord], **options: Any) -> FeedResult:
 def restarted(desk: Desk, records: list[JournalRecord], folder: Path) -> tuple[Desk, FeedResult]:
     """The next process over a copy of these records, in the words of a desk."""
     folder.mkdir()
-    (folder / FILE_NAME).write_bytes(b"".join(map(to_line, records)))
+    write_journal(folder, map(to_line, records))
     after = Desk(plan_of(**desk.options), None, desk.wished, desk.options)
     after.journal = Journal(folder)
-    result = feed_journal(after.core, read_journal(after.journal.path))
+    result = feed_journal(after.core, read_journal(after.journal.folder))
     assert result.difference is None
     after.driver = Driver(after.core, after.journal, next_seq=result.last_seq + 1)
     after.session, after.slot, after.prices = desk.session, desk.slot, desk.prices

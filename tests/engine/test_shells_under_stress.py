@@ -14,7 +14,7 @@ from LIVE_TRADING.data.calendars import session_table
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
@@ -34,14 +34,14 @@ def replayed(state_dir: Path) -> dict[str, str]:
     run = recorded_run(state_dir)
     assert run is not None
     core = start_core(state_dir, run)
-    assert feed_journal(core, read_journal(state_dir / "journal.jsonl")).difference is None
+    assert feed_journal(core, read_journal(state_dir / FOLDER)).difference is None
     return core.state.digest.texts()
 
 
 def kinds_on_file(state_dir: Path) -> Counter[str]:
     """Types of events, legs of orders, rules of rejections."""
     found: Counter[str] = Counter()
-    for record in read_journal(state_dir / "journal.jsonl"):
+    for record in read_journal(state_dir / FOLDER):
         if record.kind == "event":
             found[record.data[0]] += 1
         elif record.kind == "commands":

@@ -15,10 +15,11 @@ from LIVE_TRADING.data.historical import LateBar
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
 from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
+from tests.support.journals import journal_lines, write_journal
 from tests.support.runs import LOW_COST, run_backtest, run_shell
 
 CONFIG = EngineConfig.model_validate(LOW_COST)
@@ -39,7 +40,7 @@ def replayed(state_dir: Path) -> tuple[FeedResult, dict[str, str]]:
     run = recorded_run(state_dir)
     assert run is not None
     core = start_core(state_dir, run)
-    result = feed_journal(core, read_journal(state_dir / "journal.jsonl"))
+    result = feed_journal(core, read_journal(state_dir / FOLDER))
     return result, core.state.digest.texts()
 
 
@@ -68,7 +69,7 @@ def test_three_shells_agree_with_latency_a_late_bar_and_a_skipped_cycle(
     assert backtest.digests == shell.digests == digests
     kinds = [
         entry[1].get("reason", entry[1].get("kind"))
-        for record in read_journal(tmp_path / "journal.jsonl")
+        for record in read_journal(tmp_path / FOLDER)
         if record.kind == "commands"
         for entry in record.data
         if entry[0] in ("CycleSkipped", "Anomaly")
@@ -84,13 +85,13 @@ def test_a_changed_price_is_named_with_cycle_stage_and_symbol(panel: BarPanel, s
     shutil.copytree(tmp_path / "run", copied)
     column, changed_ns = 5, start_ns + 7 * panel.interval_ns
     lines = []
-    for line in (copied / "journal.jsonl").read_bytes().splitlines():
+    for line in journal_lines(copied):
         body = orjson.loads(line)["body"]
         if body["kind"] == "event" and body["data"][0] == "BarBatch" and body["data"][1]["bar_end_ns"] == changed_ns:
             body["data"][1]["close"][column] *= 1.001
         raw = orjson.dumps(body)
         lines.append(b'{"crc":"%08x","body":%b}\n' % (zlib.crc32(raw), raw))
-    (copied / "journal.jsonl").write_bytes(b"".join(lines))
+    write_journal(copied, lines)
     result, _ = replayed(copied)
     assert result.difference is not None
     assert result.difference.cycle_time_ns == changed_ns

@@ -22,11 +22,12 @@ from LIVE_TRADING.engine.commands import AccountMarked, Command, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import HANDLER_FAILED, Driver
-from LIVE_TRADING.engine.journal import FILE_NAME, JournalRecord, read_journal, to_line
+from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal, to_line
 from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.trading_engine import LIMITED_MODE, TradingEngine
 from LIVE_TRADING.observability import EventType, NoticeBus
 from LIVE_TRADING.risk import TradingState
+from tests.support.journals import journal_lines, last_segment, write_journal
 from tests.support.runs import LOW_COST, PlainForecast, plan_for
 from tests.support.told import Ear, MoodyBroker, engine_of, run_told
 
@@ -47,7 +48,7 @@ def start_ns(panel: BarPanel) -> int:
 def commands_of(state_dir: Path, name: str) -> list[dict[str, Any]]:
     return [
         entry[1]
-        for record in read_journal(state_dir / FILE_NAME)
+        for record in read_journal(state_dir / FOLDER)
         if record.kind == "commands"
         for entry in record.data
         if entry[0] == name
@@ -221,14 +222,14 @@ def test_a_journal_that_this_code_would_not_have_written_is_not_gone_on_from(sta
         path.unlink()
     lines = []
     changed = False
-    for record in read_journal(state_dir / FILE_NAME):
+    for record in read_journal(state_dir / FOLDER):
         if not changed and record.kind == "commands" and any(entry[0] == "AccountMarked" for entry in record.data):
             data = [
                 [name, fields | {"gross": 9.0} if name == "AccountMarked" else fields] for name, fields in record.data
             ]
             record, changed = JournalRecord(record.seq, record.t_ns, record.kind, data), True
         lines.append(to_line(record))
-    (state_dir / FILE_NAME).write_bytes(b"".join(lines))
+    write_journal(state_dir, lines)
     run = recorded_run(state_dir)
     assert run is not None
     with pytest.raises(StateError, match="does not give what is on file"):
@@ -237,7 +238,7 @@ def test_a_journal_that_this_code_would_not_have_written_is_not_gone_on_from(sta
 
 def test_a_torn_tail_is_cut_and_gone_on_from(panel: BarPanel, start_ns: int, state_dir: Path) -> None:
     whole = run_told(panel, CONFIG, None, start_ns=start_ns)
-    with (state_dir / FILE_NAME).open("ab") as file:
+    with last_segment(state_dir).open("ab") as file:
         file.write(b'{"crc":')
     engine = run_told(panel, CONFIG, None, start_ns=start_ns, state_dir=state_dir)
     assert engine.recovered.cut_bytes == 7
@@ -247,13 +248,13 @@ def test_a_torn_tail_is_cut_and_gone_on_from(panel: BarPanel, start_ns: int, sta
 @pytest.mark.parametrize("content", [None, b"", b'{"crc":"torn'], ids=["absent", "empty", "torn-first-line"])
 def test_a_folder_without_a_run_has_none(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
-        (tmp_path / FILE_NAME).write_bytes(content)
+        write_journal(tmp_path, [content])
     assert recorded_run(tmp_path) is None
 
 
 def test_a_journal_without_its_beginning_is_refused(state_dir: Path) -> None:
-    lines = (state_dir / FILE_NAME).read_bytes().splitlines(keepends=True)
-    (state_dir / FILE_NAME).write_bytes(b"".join(lines[1:]))
+    lines = journal_lines(state_dir)
+    write_journal(state_dir, lines[1:])
     with pytest.raises(StateError, match="does not begin with a run"):
         recorded_run(state_dir)
 

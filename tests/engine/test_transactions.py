@@ -16,7 +16,7 @@ from LIVE_TRADING.arbitration import CostModel, HorizonArbiter
 from LIVE_TRADING.blending import HorizonBlender
 from LIVE_TRADING.common.events import OrderFill, PredictionsReady, SystemFault
 from LIVE_TRADING.common.exceptions import StateError
-from LIVE_TRADING.common.files import OsFileLayer
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.common.types import Action
 from LIVE_TRADING.engine import bar_end, deciding, order_reports
 from LIVE_TRADING.engine.checkpoint import encode_core
@@ -63,7 +63,7 @@ def assert_undone(desk: Desk, before: CoreState, before_bytes: bytes) -> None:
 
 def failures(desk: Desk) -> list[int]:
     assert desk.journal is not None
-    return [record.seq for record in read_journal(desk.journal.path) if record.kind == "failed"]
+    return [record.seq for record in read_journal(desk.journal.folder) if record.kind == "failed"]
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, tell: Callable[[], Any], desk: Desk) -> Any:
@@ -238,7 +238,7 @@ def test_an_event_that_cannot_be_recorded_is_refused_and_halts(real_desk: Desk) 
     assert [latch.rule_id for latch in desk.core.state.risk.latches] == ["event_refused"]
     assert [c.reason for c in commands if isinstance(c, CycleSkipped)] == ["event_refused"]
     assert desk.journal is not None
-    assert [record.seq for record in read_journal(desk.journal.path) if record.kind == "event"] == [1, 2, 3, 4, 5]
+    assert [record.seq for record in read_journal(desk.journal.folder) if record.kind == "event"] == [1, 2, 3, 4, 5]
     goes_on(desk)
 
 
@@ -326,7 +326,7 @@ def test_a_full_disk_undoes_the_event_and_nothing_leaves(wished: object, tmp_pat
     with pytest.raises(StateError, match="nothing more is written"):
         desk.tell(SystemFault("any", "any", "warning", 0))
     journal.close()
-    kinds = [record.kind for record in read_journal(journal.path)]
+    kinds = [record.kind for record in read_journal(journal.folder)]
     assert kinds[-1] == ("commands" if room == 0 else "event")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
 from LIVE_TRADING.risk import TradingState
@@ -38,7 +38,7 @@ def test_live_it_halts_trading_and_the_engine_watches_on(config: EngineConfig, t
     core = run_shell(panel(), config, start_ns=start_ns(), state_dir=state_dir).core
     assert core.state.risk.state is TradingState.HALTED
     assert core.state.market.advanced_to_ns == panel().bar_end_ns[-1]
-    records = list(read_journal(state_dir / "journal.jsonl"))
+    records = list(read_journal(state_dir / FOLDER))
     (failed,) = [record for record in records if record.kind == "failed"]
     assert f"features.extra {MODULE}:fragile: raised AssertionError: no such thing" in str(failed.data)
     commands = [(record.t_ns, name) for record in records if record.kind == "commands" for name, _ in record.data]

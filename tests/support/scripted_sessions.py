@@ -19,7 +19,7 @@ from LIVE_TRADING.alerting.config import AlertingConfig
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.exceptions import StateError
-from LIVE_TRADING.common.files import OsFileLayer
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions, Side
 from LIVE_TRADING.data.historical import LateBar
 from LIVE_TRADING.data.panel import BarPanel

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
-from LIVE_TRADING.common.files import OsFileLayer
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.training.publish import publish_run
 
 OLD = {PurePosixPath("manifest.json"): b"old", PurePosixPath("a/b/model.txt"): b"1"}
