@@ -191,6 +191,7 @@ def waterfall(books: Account) -> dict[str, Any]:
 def cost_bars(costs: CostComparison) -> dict[str, Any]:
     """Return believed and paid cost as bars of one scale, in sum and by component."""
     amounts = [("Believed at entry", costs.modelled_usd), ("Paid", costs.paid_usd)]
+    known = costs.part_trades == costs.trades
     parts = [
         (f"{part.name.capitalize()}, {word}", amount)
         for part in costs.parts
@@ -200,7 +201,7 @@ def cost_bars(costs: CostComparison) -> dict[str, Any]:
         "trades": costs.trades,
         "text": count(costs.trades, "closed round trip"),
         "rows": _bar_rows(amounts, costs.notional_usd),
-        "parts": _bar_rows(parts, costs.notional_usd) if costs.part_trades == costs.trades else [],
+        "parts": _bar_rows(parts, costs.notional_usd) if known and any(amount for _, amount in parts) else [],
     }
 
 
@@ -225,9 +226,9 @@ def cost_scatter(trades: Sequence[TradeRow]) -> dict[str, Any]:
     known = [t for t in trades if not np.isnan(t.cost_model_bps) and t.entry_notional_usd > 0]
     believed = np.array([trade.cost_model_bps for trade in known])
     paid = np.array([float((t.slippage_usd + t.fees_usd) / t.entry_notional_usd) * BPS for t in known])
-    if len(known) < 2:
+    end = max([0.0, *believed.tolist(), *(np.quantile(paid, [0.99]).tolist() if known else [])])
+    if len(known) < 2 or end <= 0.0:  # where nothing costs anything there is nothing to see
         return {"present": False}
-    end = max(float(believed.max()), float(np.quantile(paid, 0.99)), 0.0)
     low, high, ticks = charts.scale([0.0, end])
     rows = np.array(charts.spaced(len(known), SCATTER_POINTS))
     inside = rows[(believed[rows] >= low) & (paid[rows] >= low) & (paid[rows] <= high)]

@@ -438,3 +438,21 @@ def test_the_size_does_not_grow_with_the_bars():
     sizes = [len(report(record)[0]) for record in (small, large)]
     assert len(large.equity.time_ns) == 23_400
     assert sizes[1] < 450_000
+
+
+def test_costs_of_nothing_are_not_drawn(record):
+    free = [
+        replace(
+            trade,
+            slippage_usd=Decimal(0),
+            fees_usd=Decimal(0),
+            spread_usd=0.0,
+            cost_model_bps=0.0,
+            belief=replace(trade.belief, cost_bps=0.0, cost_spread_bps=0.0, cost_impact_bps=0.0, cost_fees_bps=0.0),
+        )
+        for trade in record.trades
+    ]
+    made = replace(record, trades=free)
+    shown = view(made, figures(made))
+    assert shown["costs"]["parts"] == []
+    assert shown["scatter"] == {"present": False}

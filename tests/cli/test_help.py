@@ -9,7 +9,16 @@ import sys
 import pytest
 from cli_bench import run_verb
 
-VERBS = ("run_live_trading", "run_backtest", "train_models", "replay_session", "control", "config", "demo")
+VERBS = (
+    "run_live_trading",
+    "run_backtest",
+    "train_models",
+    "replay_session",
+    "control",
+    "config",
+    "demo",
+    "compare_runs",
+)
 FLAGS = (
     *("--run-id", "--run-root", "--broker", "--data", "--initial-cash", "--symbols", "--symbols-file", "--interval"),
     *("--max-cycles", "--dry-run", "--no-state", "--state-dir", "--log-level", "--log-dir", "--profile", "--live"),

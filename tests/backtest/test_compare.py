@@ -1,0 +1,216 @@
+"""Several backtests side by side."""
+
+# covers: R8, C14
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import empyrical
+import numpy as np
+import pandas as pd
+import pytest
+from backtest.backtest_records import synthetic
+from backtest.test_report import outline, words
+
+from LIVE_TRADING.backtest.compare import NOT_SET, compare, read_outputs, setting_differences
+from LIVE_TRADING.backtest.compare_page import render_comparison, sections, view
+from LIVE_TRADING.backtest.outputs import write_outputs
+from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.pages.numbers import pct, ratio
+
+CONFIG = {"sizing.max_weight": 0.05, "blending.temperature": {"5m": 0.75, "10m": 0.85}, "learning.mode": "off"}
+
+
+def written(folder, config=None, **options):
+    made = synthetic(**{"trade_rate": 0.1, "n_sessions": 12, **options}).record
+    write_outputs(replace(made, config=CONFIG if config is None else config), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("outputs")
+    return [
+        written(root / "first", seed=1),
+        written(root / "second", seed=2, config=CONFIG | {"sizing.max_weight": 0.1}),
+        written(root / "shorter", seed=3, n_sessions=8, n_symbols=4),
+    ]
+
+
+def closing(folder, dates):
+    """Closing equity by session, from equity.csv alone, and the equity before each."""
+    equity = pd.read_csv(folder / "equity.csv", parse_dates=["time_utc"]).set_index("time_utc")["equity_usd"]
+    by_day = equity.groupby(equity.index.strftime("%Y-%m-%d")).last()
+    returns = by_day.pct_change()
+    returns.iloc[0] = by_day.iloc[0] / 100_000 - 1
+    return returns.loc[list(dates)]
+
+
+def test_figures_are_those_of_the_common_sessions(folders):
+    found = compare(read_outputs(folders))
+    assert found.dates == tuple(str(np.datetime64("2025-10-16") + day) for day in range(8))
+    for row, folder in enumerate(folders):
+        returns = closing(folder, found.dates)
+        figures = found.figures[row]
+        assert figures.total_return == pytest.approx(empyrical.cum_returns_final(returns))
+        assert figures.sharpe_ann == pytest.approx(empyrical.sharpe_ratio(returns, annualization=252))
+        assert figures.max_drawdown_frac == pytest.approx(empyrical.max_drawdown(returns))
+        np.testing.assert_allclose(found.growth[row], (1 + returns).cumprod())
+
+
+def test_pairs_hold_correlation_and_the_difference_with_its_error(folders):
+    found = compare(read_outputs(folders))
+    assert [(pair.first, pair.second) for pair in found.pairs] == [
+        ("first", "second"),
+        ("first", "shorter"),
+        ("second", "shorter"),
+    ]
+    pair = found.pairs[0]
+    a, b = (closing(folder, found.dates).to_numpy() for folder in folders[:2])
+    assert pair.correlation == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert pair.sharpe_difference == pytest.approx(found.figures[0].sharpe_ann - found.figures[1].sharpe_ann)
+    assert pair.mean_difference_day == pytest.approx((a - b).mean())
+    # Memmel (2003), equation for the variance of the difference
+    s, t, rho = a.mean() / a.std(ddof=1), b.mean() / b.std(ddof=1), np.corrcoef(a, b)[0, 1]
+    variance = (2 - 2 * rho + (s**2 + t**2 - 2 * s * t * rho**2) / 2) / len(a)
+    assert pair.sharpe_difference_se == pytest.approx(np.sqrt(variance * 252))
+
+
+def test_a_run_is_equal_to_itself_whole(folders, tmp_path):
+    again = written(tmp_path / "again", seed=1)
+    found = compare(read_outputs([folders[0], again]))
+    assert found.differences == ()
+    assert found.same_data
+    assert found.warnings == ()
+    summary = json.loads((folders[0] / "summary.json").read_text())
+    for name in ("sharpe_ann", "sharpe_se_ann", "psr", "sortino_ann", "calmar", "volatility_ann", "max_drawdown_frac"):
+        assert getattr(found.figures[0], name) == pytest.approx(summary[name]), name
+    assert (found.pairs[0].correlation, found.pairs[0].sharpe_difference) == (pytest.approx(1.0), 0.0)
+    page = words(outline(render_comparison(found)))
+    assert "None: the runs have the same configuration." in page
+    assert "All runs read the same bars" in page
+
+
+def test_settings_that_differ_are_told_by_dotted_key(folders):
+    found = compare(read_outputs(folders))
+    assert found.differences == (("sizing.max_weight", ("0.05", "0.1", "0.05")),)
+    changed = {"blending.temperature": {"5m": 1.0, "10m": 0.85}, "learning.mode": "hedge", "extra.key": []}
+    assert setting_differences([CONFIG, changed]) == (
+        ("blending.temperature.5m", ("0.75", "1.0")),
+        ("extra.key", (NOT_SET, "[]")),
+        ("learning.mode", ('"off"', '"hedge"')),
+        ("sizing.max_weight", ("0.05", NOT_SET)),
+    )
+
+
+def test_other_spans_universes_and_data_are_told(folders, tmp_path):
+    found = compare(read_outputs(folders))
+    assert [warning.split(" (")[0] for warning in found.warnings] == ["The spans differ", "The universes differ"]
+    assert "8 common sessions, 2025-10-16 to 2025-10-23" in found.warnings[0]
+    assert "first 6, second 6, shorter 4 symbols, 4 in all of them" in found.warnings[1]
+    other = tmp_path / "other"
+    made = synthetic(trade_rate=0.1, n_sessions=12).record
+    made = replace(
+        made,
+        identity=replace(made.identity, data_hash="b" * 64, code_version="0.2.0"),
+        scope=replace(made.scope, calendar="XLON", interval_ns=60 * 10**9, sessions_per_year=365),
+    )
+    write_outputs(made, other)
+    found = compare(read_outputs([folders[0], other]))
+    assert not found.same_data
+    assert len(found.warnings) == 4
+    assert "0.1.0, other 0.2.0" in found.warnings[-1]
+    assert "different bars" in view(found)["data"]
+
+
+def test_the_page_is_whole_and_loads_nothing(folders):
+    found = compare(read_outputs(folders))
+    html = render_comparison(found)
+    page = outline(html)
+    assert page.references == ["data:,"]
+    assert page.headings == [
+        "Before you compare",
+        "Equity",
+        "Figures",
+        "Run against run",
+        "Settings that differ",
+        "These runs",
+    ]
+    text = words(page)
+    assert re.findall(r"\b(nan|NaN|None|inf)\b", text.replace("None: the runs", "")) == []
+    for figures in found.figures:
+        assert ratio(figures.sharpe_ann) in text
+        assert pct(figures.total_return, 2) in text
+    assert not re.search(r"url\(|@import|fetch\(|https?://", html)
+    assert len(html) < 200_000
+
+
+def test_costs_and_funnel_are_those_of_the_summaries(folders):
+    titles = {title: dict(rows) for title, rows in sections(compare(read_outputs(folders)))}
+    summary = json.loads((folders[1] / "summary.json").read_text())
+    assert titles["Each whole run"]["Cost paid"][1] == f"{summary['costs']['paid_bps']:.2f} bps"
+    assert titles["How far decisions came"]["Became an order"][1] == f"{summary['funnel']['ordered']:,}"
+    gate = next(stage for stage in summary["funnel"]["stages"] if stage["stage"] == "arbitration")
+    share = gate["passed"] / summary["funnel"]["symbol_decisions"]
+    assert titles["How far decisions came"]["Past worth its cost"][1] == f"{share * 100:.3g} %"
+
+
+def test_a_run_without_trades_can_be_compared(folders, tmp_path):
+    idle = written(tmp_path / "idle", trade_rate=0.0)
+    found = compare(read_outputs([folders[0], idle]))
+    assert np.isnan(found.pairs[0].correlation)
+    text = words(outline(render_comparison(found)))
+    assert re.findall(r"\b(nan|NaN|inf)\b", text) == []
+
+
+def test_many_runs_have_lines_that_can_be_told_apart(tmp_path):
+    made = [written(tmp_path / f"run{number}", seed=number, n_sessions=3) for number in range(8)]
+    styles = view(compare(read_outputs(made)))["styles"]
+    assert len(set(styles)) == 8
+    assert styles[6] == "c1 dashed"
+
+
+def test_folders_of_one_name_are_told_apart_by_their_parents(folders, tmp_path):
+    twin = written(tmp_path / "deep" / "first", seed=9)
+    labels = [output.label for output in read_outputs([folders[0], twin])]
+    assert labels[1] == "deep/first"
+    assert len(set(labels)) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        pytest.param(lambda folder: (folder / "summary.json").unlink(), "has no summary.json", id="no-summary"),
+        pytest.param(lambda folder: (folder / "run.json").unlink(), "has no run.json", id="no-run"),
+        pytest.param(lambda folder: (folder / "run.json").write_text("{"), "cannot be read", id="no-json"),
+        pytest.param(
+            lambda folder: (folder / "run.json").write_text('{"format": 9}'), "format 9, known is 1", id="newer"
+        ),
+        pytest.param(
+            lambda folder: (folder / "equity.csv").write_text("a,b\n1,2\n"), "do not fit together", id="equity"
+        ),
+    ],
+)
+def test_what_is_no_output_is_refused_by_name(folders, tmp_path, damage, said):
+    broken = written(tmp_path / "broken", n_sessions=2)
+    damage(broken)
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        read_outputs([folders[0], broken])
+    assert "broken" in str(refused.value)
+
+
+def test_what_cannot_be_compared_is_refused(folders, tmp_path):
+    with pytest.raises(ConfigurationError, match="is no folder"):
+        read_outputs([folders[0], tmp_path / "nowhere"])
+    with pytest.raises(ConfigurationError, match="given twice"):
+        read_outputs([folders[0], folders[0]])
+    with pytest.raises(ConfigurationError, match="1 folders are given"):
+        read_outputs(folders[:1])
+    late = synthetic(n_sessions=3, trade_rate=0.1).record
+    moved = tuple(replace(session, date=f"2026-01-0{session.index + 1}") for session in late.scope.sessions)
+    write_outputs(replace(late, scope=replace(late.scope, sessions=moved)), tmp_path / "late")
+    with pytest.raises(ConfigurationError, match="no session in common"):
+        compare(read_outputs([folders[0], tmp_path / "late"]))
