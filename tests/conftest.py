@@ -8,11 +8,24 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 import LIVE_TRADING  # noqa: F401  the reproducibility bootstrap comes before numpy
 
 REPO = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIVE_TRADING_DATA", REPO.parent / "shared" / "data"))
+
+# No deadline: a machine that is busy with something else fails no test. `mutation`: the same examples for every mutant.
+settings.register_profile("tests", deadline=None)
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 STRICT_SKIPS = os.environ.get("CI_STRICT_SKIPS", "") not in ("", "0")
 DATA_FIXTURES = ("shared_data", "shared_reference")

@@ -116,12 +116,12 @@ class HorizonArbiter:
         chosen_net = np.full(cost_bps.size, np.nan)
         probability = np.full(cost_bps.size, np.nan)
         reason = _flat_reasons(view, pays, moment)
-        entering = (np.logical_or.reduce(view.qualifies, axis=0) & (held.side == 0)).nonzero()[0]
+        entering = np.flatnonzero(np.logical_or.reduce(view.qualifies, axis=0) & (held.side == 0))
         if entering.size:
             entry = _draw(selector, view.columns(entering), moment, tuple([symbols[i] for i in entering.tolist()]))
             horizon[entering], side[entering], chosen_net[entering], probability[entering] = entry
             reason[entering] = _ENTRY
-        positions = held.side.nonzero()[0]
+        positions = np.flatnonzero(held.side)
         if positions.size:
             book = HeldBook(held.side[positions], held.horizon[positions], held.elapsed[positions])
             barrier = self._barrier(held.side, p_peak, p_valley)[positions]

@@ -78,9 +78,9 @@ class PositionSizer:
             np.zeros(n_symbols), np.zeros(n_symbols), np.zeros(n_symbols), np.full(n_symbols, _OK, dtype=np.int16)
         )
         # Most symbols of most cycles are flat and stay flat; what is left is sized as if it were all.
-        active = ((request.action != _NONE) | (request.held_shares != 0.0) | (request.working_weight != 0.0)).nonzero()[
-            0
-        ]
+        active = np.flatnonzero(
+            (request.action != _NONE) | (request.held_shares != 0.0) | (request.working_weight != 0.0)
+        )
         if active.size:
             part = self._size(request.of(active))
             result.raw_weight[active], result.target_weight[active] = part.raw_weight, part.target_weight
@@ -122,7 +122,6 @@ class PositionSizer:
         reason[request.action == _NONE] = _OK
         target = np.where(reason == _SIZED, target, book.held)
         target[book.leaves] = 0.0
-        reason[book.leaves] = _SIZED
         return target, reason
 
     def _within_caps(
@@ -142,16 +141,15 @@ class PositionSizer:
             return _shares(request, book, target, grows, reason)
         scales = caps.scales(room)
         for attempt in range(_MAX_PASSES + 1):
-            verdict = reason.copy()
-            fitted = self._scaled(scales, book, target, reserved, added, verdict)
-            shares = _shares(request, book, fitted, grows, verdict)
+            # Factors only shrink, so that what one pass writes into `reason` holds in the next, or becomes CAPPED.
+            fitted = self._scaled(scales, book, target, reserved, added, reason)
+            shares = _shares(request, book, fitted, grows, reason)
             long, short = sides(_added(_weights(shares, book), reserved, grows))
             smaller = caps.rescale(scales, room, long, short)
             if smaller == scales:
                 break
             # The two sides may chase each other for ever: then nothing is added.
             scales = smaller if attempt < _MAX_PASSES - 1 else (0.0, 0.0)
-        reason[:] = verdict
         return shares
 
     def _scaled(
@@ -164,8 +162,6 @@ class PositionSizer:
         reason: CodeArray,
     ) -> FloatArray:
         """Return targets with increases scaled, and dropped where the band no longer lets them pass."""
-        if scales == (1.0, 1.0):
-            return target
         factor = np.where(added > 0.0, *scales)
         capped = (added != 0.0) & (factor < 1.0)
         smaller = np.where(capped, np.copysign(reserved, target) + added * factor, target)

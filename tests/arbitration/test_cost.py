@@ -96,6 +96,17 @@ def test_what_is_missing_never_makes_it_free(spread, sigma, adv, trade):
     assert cost_of(spread, sigma, adv, trade, CostModelConfig(enabled=False)) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("spread", "sigma", "adv", "trade"),
+    [(0.0, 200.0, 1e8, 1e4), (2.0, 0.5, 1e8, 1e4), (2.0, 200.0, 0.5, 1e4), (2.0, 200.0, 1e8, 0.5)],
+)
+def test_what_is_small_is_known(spread, sigma, adv, trade):
+    assert cost_of(spread, sigma, adv, trade) > 0.0
+    assert np.isnan(cost_of(spread, sigma, adv, -trade))
+    assert np.isnan(cost_of(spread, -sigma, adv, trade))
+    assert np.isnan(cost_of(spread, sigma, -adv, trade))
+
+
 def test_a_gap_in_one_symbol_leaves_the_others():
     model = CostModel(CostModelConfig(), 390.0)
     got = model.round_trip_bps(np.array([2.0, NAN, 2.0]), np.full(3, 200.0), np.array([1e8, 1e8, NAN]), 1e4)

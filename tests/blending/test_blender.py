@@ -56,6 +56,7 @@ def blend_one(z, ic, sigma_bps, covariance=None, config=CONFIG, confidence=None)
         pytest.param([[1.0], [1.0]], [0.0, 0.0], [100.0], 0.0, id="no-evidence-is-no-alpha"),
         pytest.param([[1.0]], [0.05], [NAN], NAN, id="unknown-volatility-is-no-view"),
         pytest.param([[1.0]], [0.05], [0.0], NAN, id="volatility-zero-is-unknown"),
+        pytest.param([[2.0]], [0.05], [0.5], 0.05, id="little-volatility-is-known"),
     ],
 )
 def test_alpha_of_one_symbol(z, ic, sigma, expected):
@@ -119,6 +120,7 @@ def test_confidence_scales_alpha_and_leaves_weights_alone():
         pytest.param([[1.0], [NAN]], [0.03, 0.01], [100.0], Reason.OK, id="one-view-is-a-view"),
         pytest.param([[NAN], [NAN]], [0.03, 0.01], [100.0], Reason.NO_VIEW, id="no-view"),
         pytest.param([[1.0], [1.0]], [0.0, 0.0], [100.0], Reason.NO_POSITIVE_WEIGHT, id="no-evidence-of-skill"),
+        pytest.param([[1.0], [1.0]], [0.03, 0.0], [100.0], Reason.OK, id="evidence-of-one-is-evidence"),
         pytest.param([[NAN], [NAN]], [0.0, 0.0], [100.0], Reason.NO_VIEW, id="no-view-comes-first"),
         pytest.param([[1.0], [1.0]], [0.03, 0.01], [NAN], Reason.VOL_UNKNOWN, id="volatility-unknown"),
         pytest.param([[NAN], [NAN]], [0.03, 0.01], [NAN], Reason.NO_VIEW, id="no-view-before-volatility"),
@@ -126,6 +128,20 @@ def test_confidence_scales_alpha_and_leaves_weights_alone():
 )
 def test_reason_of_one_symbol(z, ic, sigma, expected):
     assert blend_one(z, ic, sigma).reason.tolist() == [expected]
+
+
+def test_every_symbol_has_its_own_reason():
+    got = blend_one([[1.0, NAN, 1.0]], [0.03], [100.0, 100.0, NAN])
+    assert got.reason.tolist() == [Reason.OK, Reason.NO_VIEW, Reason.VOL_UNKNOWN]
+    assert got.reason.dtype == np.int16
+
+
+def test_a_view_whose_volatility_is_unknown_is_a_view():
+    z = np.array([[[NAN]], [[1.0]]])
+    got = HorizonBlender(CONFIG, ALL[:2]).blend(
+        predictions(z, [[0.03], [0.03]], horizons=ALL[:2]), np.ones((2, 1, 1)), np.array([[100.0], [NAN]])
+    )
+    assert got.reason.tolist() == [Reason.VOL_UNKNOWN]
 
 
 def test_a_view_at_one_horizon_is_enough():
@@ -241,7 +257,8 @@ def test_weights_follow_evidence_that_changes_and_cannot_be_written():
     z = np.array([[[1.0], [1.0]]])
     first = blender.blend(predictions(z, ic, horizons=ALL[:1]), covariance, sigma).weights
     again = blender.blend(predictions(z, ic.copy(), horizons=ALL[:1]), covariance.copy(), sigma).weights
-    assert first.tolist() == again.tolist() == [pytest.approx([0.75, 0.25])]
+    assert first.tolist() == [pytest.approx([0.75, 0.25])]
+    assert again is first  # the same evidence is not weighed twice
     with pytest.raises(ValueError, match="read-only"):
         first[0, 0] = 1.0
     ic[0, 1] = 0.03

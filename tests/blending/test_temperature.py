@@ -87,7 +87,12 @@ def test_flattening_keeps_order_support_and_sum(raw, temperature):
     assert got.max() <= weights[0].max() + 1e-12
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan, np.inf, "warm"])
+@pytest.mark.parametrize("temperature", [np.nextafter(0.0, 1.0), 10.0])
+def test_the_limits_of_a_temperature_are_taken(temperature):
+    assert TemperatureConfig(temperature={"5m": temperature}).temperature["5m"] == temperature
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nextafter(10.0, 11.0), np.nan, np.inf, "warm"])
 def test_impossible_temperature_is_refused(temperature):
     with pytest.raises(ValueError, match="5m"):
         TemperatureConfig(temperature={"5m": temperature})

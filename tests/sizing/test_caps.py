@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.sizing import CapsConfig, ExposureCaps
-from LIVE_TRADING.sizing.caps import Room, exact_sum, reserved_weight
+from LIVE_TRADING.sizing.caps import Room, exact_sum, reserved_weight, room_of, sides
 
 CAPS = ExposureCaps(CapsConfig(), max_weight=0.05)
 NAN = np.nan
@@ -22,6 +22,8 @@ NAN = np.nan
         pytest.param(0.02, 0.01, 0.03, id="an-increase-too"),
         pytest.param(0.02, -0.02, 0.02, id="an-exit-frees-nothing-until-filled"),
         pytest.param(-0.02, -0.01, -0.03, id="shorts-alike"),
+        pytest.param(-0.02, 0.02, -0.02, id="nor-does-the-exit-of-a-short"),
+        pytest.param(0.02, -0.04, 0.02, id="of-two-as-large-what-is-held"),
         pytest.param(NAN, 0.01, NAN, id="unknown-stays-unknown"),
     ],
 )
@@ -36,6 +38,8 @@ def test_reserved(held, working, expected):
         pytest.param(Room(gross=0.9, net=0.0, long=0.1, short=0.1), (0.5, 0.5), id="gross-halves-both"),
         pytest.param(Room(gross=1.0, net=0.0, long=0.1, short=0.1), (0.0, 0.0), id="gross-is-full"),
         pytest.param(Room(gross=1.2, net=0.0, long=0.1, short=0.1), (0.0, 0.0), id="gross-is-overfull"),
+        pytest.param(Room(gross=1.0, net=0.0, long=0.0, short=0.0), (0.0, 0.0), id="full-with-nothing-to-add"),
+        pytest.param(Room(gross=0.4, net=0.4, long=0.0, short=0.0), (1.0, 1.0), id="nothing-to-add"),
         pytest.param(Room(gross=0.2, net=0.2, long=0.2, short=0.0), (0.5, 1.0), id="net-halves-the-longs"),
         pytest.param(Room(gross=0.2, net=-0.2, long=0.0, short=0.2), (1.0, 0.5), id="net-halves-the-shorts"),
         pytest.param(Room(gross=0.2, net=0.2, long=0.2, short=0.1), (1.0, 1.0), id="shorts-make-room-for-longs"),
@@ -52,8 +56,40 @@ def test_scales(room, expected):
 
 
 @pytest.mark.parametrize(
+    ("room", "expected"),
+    [
+        pytest.param(Room(gross=0.75, net=0.0, long=0.125, short=0.125), True, id="gross-is-inclusive"),
+        pytest.param(Room(gross=0.75, net=0.0, long=0.125, short=0.25), False, id="gross-counts-both-sides"),
+        pytest.param(Room(gross=0.25, net=0.125, long=0.125, short=0.0), True, id="net-is-inclusive"),
+        pytest.param(Room(gross=0.25, net=-0.125, long=0.0, short=0.125), True, id="net-short-is-inclusive"),
+        pytest.param(Room(gross=0.25, net=0.125, long=0.25, short=0.25), False, id="shorts-may-come-to-nothing"),
+        pytest.param(Room(gross=0.25, net=-0.125, long=0.25, short=0.25), False, id="longs-may-come-to-nothing"),
+    ],
+)
+def test_fits(room, expected):
+    assert ExposureCaps(CapsConfig(net_cap=0.25), max_weight=0.05).fits(room) is expected
+
+
+@pytest.mark.parametrize(
+    ("beyond", "is_scaled"),
+    [
+        pytest.param(0.7e-9, False, id="within-rounding"),
+        pytest.param(1.0e-9, False, id="rounding-is-inclusive"),
+        pytest.param(1.5e-9, True, id="more-than-rounding"),
+    ],
+)
+def test_a_net_beyond_its_cap_by_rounding_is_left_alone(beyond, is_scaled):
+    added = 0.3 + beyond
+    scale = 0.3 / added if is_scaled else 1.0
+    longs, shorts = Room(0.0, 0.0, added, 0.0), Room(0.0, 0.0, 0.0, added)
+    assert CAPS.rescale((1.0, 1.0), longs, added, 0.0) == (scale, 1.0)
+    assert CAPS.rescale((1.0, 1.0), shorts, 0.0, added) == (1.0, scale)
+
+
+@pytest.mark.parametrize(
     ("target", "held", "expected"),
     [
+        pytest.param([1.05 * 0.05], [1.05 * 0.05], [1.05 * 0.05], id="drift-at-the-tolerance"),
         pytest.param([0.0525], [0.0525], [0.0525], id="drift-up-to-the-tolerance"),
         pytest.param([0.053], [0.053], [0.05], id="drift-beyond-is-cut-to-the-cap"),
         pytest.param([-0.053], [-0.053], [-0.05], id="shorts-alike"),
@@ -89,6 +125,19 @@ def test_drift_is_measured_against_the_cap_that_is_set():
 def test_without_drift_the_targets_are_returned_as_they_are():
     target = np.array([0.05, -0.02])
     assert CAPS.cut_drift(target, np.array([0.05, 0.0])) is target
+
+
+def test_the_room_is_summed_exactly():
+    tiny = [1e-16] * 10  # ten of them are more than the last bit of 1, one is not
+    weights = np.array([1.0, *tiny])
+    exactly = 1.0 + 1e-15
+    assert sum(weights.tolist()) == 1.0
+    assert room_of(weights, weights) == Room(gross=exactly, net=exactly, long=exactly, short=0.0)
+    assert room_of(-weights, -weights) == Room(gross=exactly, net=-exactly, long=0.0, short=exactly)
+
+
+def test_sides_of_any_size():
+    assert sides(np.array([1.0, -1.0, 0.25, 0.0, -0.5])) == (1.25, 1.5)
 
 
 def test_sums_do_not_depend_on_order():

@@ -18,6 +18,8 @@ from LIVE_TRADING.sizing.lots import order_too_small, whole_lots
         pytest.param(149.0, 100.0, 100.0, id="round-lots"),
         pytest.param(0.3, 0.1, 0.3, id="representation-is-no-loss"),
         pytest.param(50.0 - 1e-13, 1.0, 50.0, id="rounding-error-is-no-loss"),
+        pytest.param(50.0 - 0.7e-9, 1.0, 50.0, id="within-the-slack"),
+        pytest.param(50.0 - 1.5e-9, 1.0, 49.0, id="beyond-the-slack"),
         pytest.param(0.1234567, 1e-6, 0.123456, id="fractions-of-a-coin"),
         pytest.param(0.9, 1.0, 0.0, id="less-than-one"),
         pytest.param(np.nan, 1.0, np.nan, id="unknown"),

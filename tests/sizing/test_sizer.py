@@ -41,11 +41,16 @@ LEAVE = pytest.mark.parametrize("action", [Action.EXIT, Action.REVERSE])
         ),
         pytest.param({"sigma_h_bps": NAN}, 0, Reason.VOL_UNKNOWN, id="no-horizon-volatility"),
         pytest.param({"sigma_h_bps": 0.0}, 0, Reason.VOL_UNKNOWN, id="horizon-volatility-zero"),
+        pytest.param({"sigma_h_bps": 0.5}, 50, Reason.SIZED, id="little-horizon-volatility-is-known"),
         pytest.param({"sigma_day_bps": NAN}, 0, Reason.VOL_UNKNOWN, id="no-day-volatility"),
+        pytest.param({"sigma_day_bps": 0.0}, 0, Reason.VOL_UNKNOWN, id="day-volatility-zero"),
+        pytest.param({"sigma_day_bps": -0.5}, 0, Reason.VOL_UNKNOWN, id="day-volatility-negative"),
+        pytest.param({"sigma_day_bps": 0.5}, 50, Reason.SIZED, id="little-day-volatility-is-known"),
         pytest.param({"price_usd": NAN}, 0, Reason.QUOTE_MISSING, id="no-price"),
         pytest.param({"price_usd": 0.0}, 0, Reason.QUOTE_MISSING, id="price-zero"),
         pytest.param({"price_usd": np.inf}, 0, Reason.QUOTE_MISSING, id="price-infinite"),
         pytest.param({"net_bps": NAN}, 0, Reason.BELOW_MIN_ENTRY, id="no-net"),
+        pytest.param({"net_bps": -3.0}, 0, Reason.BELOW_MIN_ENTRY, id="negative-net-takes-no-other-side"),
         pytest.param({"action": Action.NONE, "side": 0, "net_bps": NAN}, 0, Reason.OK, id="nothing-to-do"),
         pytest.param({"action": Action.NONE, "side": 0, "price_usd": NAN}, 0, Reason.OK, id="nothing-to-do-no-price"),
     ],
@@ -78,6 +83,8 @@ def test_entry(symbol, shares, reason):
         pytest.param(held(20, sigma_day_bps=NAN), 20, Reason.VOL_UNKNOWN, id="no-day-volatility-holds"),
         pytest.param(held(20, price_usd=NAN), 20, Reason.QUOTE_MISSING, id="no-price-holds"),
         pytest.param(held(20, action=Action.NONE, side=0), 20, Reason.OK, id="no-action-holds"),
+        pytest.param(held(1, action=Action.NONE, side=0), 1, Reason.OK, id="no-action-holds-one-share"),
+        pytest.param(held(-1, action=Action.NONE, side=0), -1, Reason.OK, id="no-action-holds-one-share-short"),
         pytest.param(held(10.5, net_bps=0.5, sigma_h_bps=10.0), 50, Reason.SIZED, id="odd-lots-are-left-behind"),
         pytest.param(held(36, lot=100.0), 36, Reason.BELOW_LOT, id="an-increase-that-rounds-to-a-sale-is-none"),
         pytest.param(held(30, min_notional_usd=2_001.0), 30, Reason.BELOW_LOT, id="resize-below-the-minimum"),
@@ -124,6 +131,18 @@ def test_nothing_blocks_an_exit(action, symbol):
 def test_without_equity_only_exits(action, equity_usd):
     got = size({}, held(20), held(30, action=action), equity_usd=equity_usd)
     assert got.target_shares.tolist() == [0.0, 20.0, 0.0]
+
+
+def test_without_a_unit_of_money_weights_count():
+    got = size({"price_usd": 0.01}, equity_usd=0.5)
+    assert got.target_shares.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("symbol", [{}, {"action": Action.NONE, "side": 0}, held(50), held(50, action=Action.EXIT)])
+def test_every_array_has_its_type(symbol):
+    got = size(symbol)
+    assert got.reason.dtype == np.int16
+    assert {getattr(got, name).dtype for name in ("raw_weight", "target_weight", "target_shares")} == {np.dtype(float)}
 
 
 def test_results_are_plain_zeros():
@@ -189,6 +208,48 @@ def test_an_increase_covered_by_its_working_order_needs_no_room():
     config = SizingConfig(gross_cap=0.05, net_cap=0.05)
     assert size(held(20, working_weight=0.03), config=config).target_shares.tolist() == [50.0]
     assert size(held(20, working_weight=0.03), {}, config=config).target_shares.tolist() == [50.0, 0.0]
+
+
+@pytest.mark.parametrize("working_weight", [1.0, -1.0])
+def test_an_order_at_work_in_a_flat_symbol_counts_alone(working_weight):
+    got = size({"action": Action.NONE, "side": 0, "working_weight": working_weight}, {}, {"side": -1})
+    assert got.target_shares.tolist() == [0.0, 0.0, 0.0]
+    assert got.reason.tolist() == [Reason.OK, Reason.CAPPED, Reason.CAPPED]
+
+
+def test_a_net_beyond_its_cap_does_not_hold_up_what_is_at_work_already():
+    book = [held(50) for _ in range(8)]
+    assert size(*book, held(20, working_weight=0.03)).target_shares[8] == 50.0
+
+
+def test_an_order_at_work_beyond_the_target_gives_no_room_to_others():
+    # reserved 0.02 + 0.04 of a cap of 0.065: the entry of 0.05 gets the 0.005 that are left
+    config = SizingConfig(gross_cap=0.065, net_cap=0.065)
+    assert size(held(20, working_weight=0.04), {}, config=config).target_shares.tolist() == [50.0, 5.0]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_an_order_at_work_on_the_other_side_is_room_already_taken(side):
+    # reserved 0.02; 0.05 adds 0.03, of which the cap leaves half
+    config = SizingConfig(gross_cap=0.035, net_cap=5.0)
+    got = size({"side": side, "working_weight": -0.02 * side}, config=config)
+    assert got.target_shares.tolist() == [35.0 * side]
+    assert got.reason.tolist() == [Reason.CAPPED]
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "min_entry_weight", "expected"),
+    [
+        pytest.param((20.0, 1.89), (7.0, 1.95), 0.01, [20.0, -21.0], id="found-by-the-fourth"),
+        pytest.param((10.0, 1.79), (7.0, 1.59), 0.004, [0.0, 0.0], id="the-fifth-would-find-20-against-21"),
+    ],
+)
+def test_the_sides_are_scaled_against_each_other_four_times_and_then_nothing_is_added(
+    long, short, min_entry_weight, expected
+):
+    config = SizingConfig(net_cap=0.001, min_entry_weight=min_entry_weight)
+    symbols = [{"side": s, "lot": lot, "net_bps": net} for s, (lot, net) in ((1, long), (-1, short))]
+    assert size(*symbols, config=config).target_shares.tolist() == expected
 
 
 def test_a_position_without_a_price_leaves_no_room():
