@@ -2,12 +2,14 @@
 
     <run_root>/manifest.json
     <run_root>/snapshot.npz
-    <run_root>/targets/<target>/models/view=cross_sectional/family=<family>/{model.*, model_meta.json}
+    <run_root>/sample.npz
+    <run_root>/targets/<target>/models/view=cross_sectional/family=<family>/{model.*, forest.npz, model_meta.json}
 
 Targets are `ret_<horizon>`, whose models forecast, and the barriers `will_peak_5m` and `will_valley_5m`, whose models
 give probabilities.
 
-The manifest holds the SHA-256 of every model_meta.json and of the snapshot, a model_meta.json those of its model files.
+The manifest holds the SHA-256 of every model_meta.json, of the snapshot and of the sample of rows, a model_meta.json
+those of its model's files. forest.npz is the compiled form of a model of trees, which can be made from it again.
 Nothing depends on when or where a run was trained: equal data, configuration and code give equal files.
 """
 
@@ -29,6 +31,7 @@ VIEW: Literal["cross_sectional"] = "cross_sectional"
 MANIFEST_FILE = "manifest.json"
 META_FILE = "model_meta.json"
 SNAPSHOT_FILE = "snapshot.npz"
+SAMPLE_FILE = "sample.npz"
 TARGET_PREFIX = "ret_"
 PEAK_TARGET, VALLEY_TARGET = "will_peak_5m", "will_valley_5m"
 BARRIER_FAMILY = "lightgbm"
@@ -210,6 +213,9 @@ class Manifest(FrozenConfig):
     classifiers: tuple[ClassifierEntry, ...] = Field((), description="of barriers: a peak and a valley, or none")
     no_classifiers: str = Field("", description="why there are none")
     snapshot_sha256: Sha256
+    sample_sha256: Sha256 | None = Field(
+        None, description="rows of features that were trained on, to compare a compiled model with its library on"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

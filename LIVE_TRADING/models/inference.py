@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.compiled_forest import CompiledForest, same_bits
-from LIVE_TRADING.models.families.interface import ForestModel, Model, SequenceModel
+from LIVE_TRADING.models.compiled_forest import same_bits
+from LIVE_TRADING.models.families.interface import Model, SequenceModel
+from LIVE_TRADING.models.forest_model import ForestModel
+from LIVE_TRADING.models.joint_forests import JointForests
 from LIVE_TRADING.models.windows import FeatureWindows, Windows
 
 _LOG = logging.getLogger("live_trading.models")
@@ -36,7 +38,7 @@ class InferenceEngine:
         self._compiled: list[tuple[int, int, ForestModel]] = [
             (h, m, model) for h, m, model in self._models if isinstance(model, ForestModel) and model.forest is not None
         ]
-        self._joined = _joined([model for _, _, model in self._compiled])
+        self._joint = JointForests([model for _, _, model in self._compiled])
         self._verified = False
 
     def predict(self, features: FloatArray, windows: Windows | None = None) -> FloatArray:
@@ -103,34 +105,27 @@ class InferenceEngine:
 
     def _ask(self, rows: FloatArray) -> FloatArray:
         """Return the answers (H, M, R) of all models."""
-        if self._joined is not None and not self._verified:
-            self._verify(self._joined.predict(rows[:_FIRST_ROWS]), rows[:_FIRST_ROWS])
+        if self._compiled and not self._verified:
+            self._verify(rows[:_FIRST_ROWS])
         raw = np.full((*self._shape, len(rows)), np.nan)
         done = set()
-        if self._joined is not None:
-            for (h, m, _), values in zip(self._compiled, self._joined.predict(rows), strict=True):
-                raw[h, m] = values
-                done.add((h, m))
+        for (h, m, _), values in zip(self._compiled, self._joint.predict(rows), strict=True):
+            raw[h, m] = values
+            done.add((h, m))
         for h, m, model in self._models:
             if (h, m) not in done:
                 raw[h, m] = model.predict(rows)
         return raw
 
-    def _verify(self, values: FloatArray, rows: FloatArray) -> None:
-        """Leave the compiled models out whose values (C, R) are not those of their libraries on rows (R, F)."""
+    def _verify(self, rows: FloatArray) -> None:
+        """Leave the compiled models out whose values are not those of their libraries on rows (R, F)."""
         equal = []
-        for place, row_values in zip(self._compiled, values, strict=True):
-            h, m, model = place
-            if same_bits(row_values, model.predict_by_library(rows)):
-                equal.append(place)
+        for (h, m, model), values in zip(self._compiled, self._joint.predict(rows), strict=True):
+            if same_bits(values, model.predict_by_library(rows)):
+                equal.append((h, m, model))
             else:
                 _LOG.error("model %d of horizon %d is predicted with by its library: compiled, it differs", m, h)
                 model.forest = None
         if len(equal) < len(self._compiled):
-            self._compiled, self._joined = equal, _joined([model for _, _, model in equal])
+            self._compiled, self._joint = equal, JointForests([model for _, _, model in equal])
         self._verified = True
-
-
-def _joined(models: Sequence[ForestModel]) -> CompiledForest | None:
-    forests = [model.forest for model in models if model.forest is not None]
-    return CompiledForest.joined(forests) if forests else None

@@ -9,6 +9,9 @@ import numpy as np
 
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.families.lightgbm import LightGbmModel, LightGbmParams, fit_trees, read_booster
+from LIVE_TRADING.models.forest_model import stored_tables
+from LIVE_TRADING.models.forest_trees import Forest
+from LIVE_TRADING.models.lightgbm_text import read_lightgbm
 
 _FILE = "model.txt"
 
@@ -16,8 +19,9 @@ _FILE = "model.txt"
 class LightGbmMargin(LightGbmModel):
     """A fitted booster of the binary objective; `predict` gives log odds (R,), before any calibration."""
 
-    def compile_forest(self) -> None:
-        """Leave the library to predict."""
+    def forests(self) -> list[Forest]:
+        """Return its trees as one forest."""
+        return [read_lightgbm(self._text.encode(), raw_score=True)]
 
     def predict_by_library(self, features: FloatArray) -> FloatArray:
         """Return what `predict` returns, from the booster itself."""
@@ -49,9 +53,9 @@ def load_margin(files: Mapping[str, bytes], *, threads: int = 1) -> LightGbmMarg
     text = files[_FILE].decode()
     if "\nobjective=binary" not in text.partition("\nTree=")[0]:
         raise ValueError(f"{_FILE} is no classifier of two classes")
-    return _model(text, threads)
+    return _model(text, threads, stored_tables(files))
 
 
-def _model(text: str, threads: int) -> LightGbmMargin:
+def _model(text: str, threads: int, stored: bytes | None = None) -> LightGbmMargin:
     booster: Any = read_booster(text)
-    return LightGbmMargin(booster, text, threads)
+    return LightGbmMargin(booster, text, threads, stored)

@@ -7,21 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from LIVE_TRADING.models.forest_tables import ForestTables, Tree, build_tables
+from LIVE_TRADING.models.forest_trees import Column, Tree
 
 _SUMMED_AS_THEY_ARE = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_BINARY = "binary"
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING_SHIFT = 2
 
 
-def read_lightgbm(model: bytes) -> ForestTables:
-    """Return the tables of a text model whose forecast is the sum of its trees' leaves.
+def read_lightgbm(model: bytes, *, raw_score: bool = False) -> list[Tree]:
+    """Return the forest of a text model whose forecast is the sum of its trees' leaves.
+
+    With `raw_score` that is what stands before the objective's transformation, of a binary classifier too.
 
     Raises
     ------
     ValueError
-        It is another kind of model (several classes, transformed or averaged output, categorical splits, linear leaves,
-        more than 64 leaves), or not well formed; says which.
+        It is another kind of model (several classes, transformed or averaged output, categorical splits, linear
+        leaves), or not well formed; says which.
     """
     trees = model.decode().partition("\nend of trees")[0]
     head, *blocks = re.split(r"^Tree=\d+$", trees, flags=re.MULTILINE)
@@ -31,11 +34,11 @@ def read_lightgbm(model: bytes) -> ForestTables:
         raise ValueError("the model has several outputs")
     if "average_output" in head.splitlines():
         raise ValueError("the model averages its trees")
-    if not objective or objective[0] not in _SUMMED_AS_THEY_ARE or "sqrt" in objective:
+    summed = (*_SUMMED_AS_THEY_ARE, _BINARY) if raw_score else _SUMMED_AS_THEY_ARE
+    if not objective or objective[0] not in summed or "sqrt" in objective:
         raise ValueError(f"the output of objective {' '.join(objective) or 'unknown'} is no plain sum")
     try:
-        n_features = int(header["max_feature_idx"]) + 1
-        return build_tables([[_tree(_fields(block)) for block in blocks]], n_features)
+        return [_tree(_fields(block)) for block in blocks]
     except KeyError as error:
         raise ValueError(f"the text lacks {error.args[0]}") from error
 
@@ -65,7 +68,7 @@ def _tree(block: dict[str, str]) -> Tree:
     )
 
 
-def _column(feature: int, decision: int) -> tuple[int, float, float]:
+def _column(feature: int, decision: int) -> Column:
     """Return feature, what stands for NaN and what for zero, as Tree::NumericalDecision decides.
 
     missing_type none: NaN is taken for zero. zero: zero and NaN go the default way. nan: NaN goes the default way.
@@ -75,11 +78,11 @@ def _column(feature: int, decision: int) -> tuple[int, float, float]:
     default_way = -np.inf if decision & _DEFAULT_LEFT else np.inf
     match decision >> _MISSING_SHIFT:
         case 0:
-            return feature, 0.0, 0.0
+            return Column(feature, 0.0, 0.0)
         case 1:
-            return feature, default_way, default_way
+            return Column(feature, default_way, default_way)
         case 2:
-            return feature, default_way, 0.0
+            return Column(feature, default_way, 0.0)
     raise ValueError(f"decision type {decision} is unknown")
 
 

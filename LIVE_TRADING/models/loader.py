@@ -18,6 +18,7 @@ from LIVE_TRADING.models.artifacts import (
     FORMAT,
     MANIFEST_FILE,
     META_FILE,
+    SAMPLE_FILE,
     SNAPSHOT_FILE,
     Manifest,
     ModelEntry,
@@ -28,7 +29,9 @@ from LIVE_TRADING.models.artifacts import (
     sha256,
     target_name,
 )
-from LIVE_TRADING.models.families.interface import CompilableModel, Model, family_names, get_family
+from LIVE_TRADING.models.families.interface import Model, family_names, get_family
+from LIVE_TRADING.models.forest_model import ForestModel
+from LIVE_TRADING.models.row_sample import decode_sample
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
 _RETRAIN = "restore the run from a copy or train it again"
@@ -79,6 +82,7 @@ class ModelLoader:
         self._compiled = compiled
         self._manifest: Manifest | None = None
         self._models: dict[tuple[str, str], Model] = {}
+        self._sample: FloatArray | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -195,6 +199,26 @@ class ModelLoader:
         except ValueError as error:
             raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
 
+    def sample(self) -> FloatArray | None:
+        """Return the sample of rows of features (R, F) that the run was trained on; None for a run that has none.
+
+        Raises
+        ------
+        ModelLoadError
+            The file is missing, altered or unreadable.
+        """
+        expected = self.manifest.sample_sha256
+        if expected is None:
+            return None
+        if self._sample is None:
+            path = self._run_root / SAMPLE_FILE
+            data = _verified(path, expected)
+            try:
+                self._sample = decode_sample(data, len(self.manifest.features))
+            except ValueError as error:
+                raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
+        return self._sample
+
     def _load(self, meta: ModelMeta) -> Model:
         folder = self._folder(meta.target, meta.family)
         if meta.family not in family_names():
@@ -208,8 +232,8 @@ class ModelLoader:
             raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {_RETRAIN}") from error
         if model.n_features != len(meta.features):
             raise _mismatch(folder, "number of features", len(meta.features), model.n_features, _RETRAIN)
-        if self._compiled and isinstance(model, CompilableModel):
-            model.compile_forest()
+        if self._compiled and isinstance(model, ForestModel):
+            model.compile_forest(f"{meta.target}/{meta.family}", self.sample())
         return model
 
     def _folder(self, target: str, family: str) -> Path:

@@ -17,6 +17,7 @@ from LIVE_TRADING.models.artifacts import (
     FORMAT,
     MANIFEST_FILE,
     META_FILE,
+    SAMPLE_FILE,
     SNAPSHOT_FILE,
     VIEW,
     ClassifierEntry,
@@ -32,6 +33,7 @@ from LIVE_TRADING.models.artifacts import (
     sha256,
     target_name,
 )
+from LIVE_TRADING.models.row_sample import encode_sample
 from LIVE_TRADING.models.snapshot import encode_arrays
 from LIVE_TRADING.training.barrier_labels import BARRIER_HORIZON
 from LIVE_TRADING.training.barriers import Barriers, FittedClassifier
@@ -114,7 +116,8 @@ def run_contents(run: TrainedRun, reports: Sequence[ModelReport]) -> Contents:
     """Return every file of the run by its path below the run root."""
     memory = replace(run.dataset.memory, forecast=run.validation.memory)
     snapshot = encode_arrays(run.market.to_parts(memory))
-    contents: Contents = {PurePosixPath(SNAPSHOT_FILE): snapshot}
+    sample = encode_sample(run.dataset.features.reshape(-1, run.dataset.features.shape[-1]))
+    contents: Contents = {PurePosixPath(SNAPSHOT_FILE): snapshot, PurePosixPath(SAMPLE_FILE): sample}
     entries = []
     for number, report in enumerate(reports):
         h, m = divmod(number, len(run.config.families))
@@ -133,7 +136,8 @@ def run_contents(run: TrainedRun, reports: Sequence[ModelReport]) -> Contents:
         contents |= {folder / name: data for name, data in files.items()}
         contents[folder / META_FILE] = record_bytes(_classifier_meta(run, fitted, files))
         classifiers.append(_classifier_entry(fitted, contents[folder / META_FILE]))
-    contents[PurePosixPath(MANIFEST_FILE)] = record_bytes(_manifest(run, tuple(entries), tuple(classifiers), snapshot))
+    manifest = _manifest(run, tuple(entries), tuple(classifiers), snapshot, sample)
+    contents[PurePosixPath(MANIFEST_FILE)] = record_bytes(manifest)
     return contents
 
 
@@ -211,7 +215,11 @@ def _entry(meta: ModelMeta, stored: bytes) -> ModelEntry:
 
 
 def _manifest(
-    run: TrainedRun, entries: tuple[ModelEntry, ...], classifiers: tuple[ClassifierEntry, ...], snapshot: bytes
+    run: TrainedRun,
+    entries: tuple[ModelEntry, ...],
+    classifiers: tuple[ClassifierEntry, ...],
+    snapshot: bytes,
+    sample: bytes,
 ) -> Manifest:
     panel = run.dataset.panel
     first, last = panel.session(0), panel.session(len(panel) - 1)
@@ -238,4 +246,5 @@ def _manifest(
         classifiers=classifiers,
         no_classifiers=run.barriers.missing,
         snapshot_sha256=sha256(snapshot),
+        sample_sha256=sha256(sample),
     )

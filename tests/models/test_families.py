@@ -12,8 +12,6 @@ from sklearn.linear_model import Ridge
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.models.families.interface import (
-    CompilableModel,
-    ForestModel,
     ImportedFamily,
     Model,
     ModelFamily,
@@ -22,6 +20,7 @@ from LIVE_TRADING.models.families.interface import (
     family_names,
     get_family,
 )
+from LIVE_TRADING.models.forest_model import ForestModel
 from tests.support.onnx_graphs import gru
 
 N_FEATURES = 12
@@ -124,9 +123,9 @@ def test_a_row_gets_the_same_bits_in_any_batch(
     rows[17] = np.nan
     loaded = family.load(model.files(), threads=threads)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "compiled"))
-    if compiled and isinstance(loaded, CompilableModel):
+    if compiled and isinstance(loaded, ForestModel):
         loaded.compile_forest()
-        assert not isinstance(loaded, ForestModel) or loaded.forest is not None
+        assert loaded.forest is not None
     inputs = inputs_of(model, rows)
     got = np.concatenate([answers(loaded, inputs[start : start + batch]) for start in range(0, 500, batch)])
     assert got.tobytes() == answers(model, inputs).tobytes()

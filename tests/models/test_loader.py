@@ -37,7 +37,7 @@ def rewrite_meta(root: Path, **changes: object) -> None:
 def test_layout_is_the_documented_one(small_run):
     assert str(model_folder("ret_5m", "lightgbm")) == MODEL
     names = sorted(path.name for path in (small_run.root / MODEL).iterdir())
-    assert names == ["model.txt", "model_meta.json"]
+    assert names == ["forest.npz", "model.txt", "model_meta.json"]
 
 
 def test_models_load_bit_equal_and_once(small_run, monkeypatch):

@@ -112,6 +112,16 @@ def test_the_run_is_read_by_the_engine_that_it_was_trained_for(planted: Training
     assert len(meta.metrics.folds) == 4
 
 
+def test_the_run_keeps_rows_and_tables_to_verify_compiled_trees_with(planted: TrainingReport):
+    loader = ModelLoader(planted.run_root)
+    sample = loader.sample()
+    assert sample is not None
+    assert sample.shape == (256, len(loader.manifest.features))
+    assert np.isnan(sample).any(axis=1).sum() == 64
+    assert "forest.npz" in loader.meta("ret_5m", "lightgbm").files
+    assert "forest.npz" not in loader.meta("ret_5m", "ridge").files
+
+
 def test_other_feature_settings_are_refused(planted: TrainingReport):
     other = EngineConfig.model_validate({"features": {"volume_clip": 3.0}})
     with pytest.raises(ModelLoadError, match=r"features\.volume_clip expected 3\.0, found 4\.0; use the settings"):

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.forest_model import ForestModel, stored_tables
+from LIVE_TRADING.models.forest_trees import Forest
+from LIVE_TRADING.models.scikit_trees import averaged_trees
 from LIVE_TRADING.models.skops_file import dump_object, load_object, only_file
 
 _FILE = "model.skops"
@@ -34,11 +37,11 @@ class ExtraTreesParams(FrozenConfig):
     max_samples: float = Field(default=0.25, gt=0, le=1, description="rows drawn per tree, as a share of all")
 
 
-class ExtraTreesModel:
+class ExtraTreesModel(ForestModel):
     """forecast = (Σ_k tree_k(x)) / K, added in the order of the trees.
 
-    The trees are asked directly: the library's own `predict` adds them up in whatever order its threads finish, and
-    checks its input anew for every tree.
+    Not compiled, the trees are asked directly: the library's own `predict` adds them up in whatever order its threads
+    finish, and checks its input anew for every tree.
     """
 
     notes: Mapping[str, str] = {
@@ -47,14 +50,24 @@ class ExtraTreesModel:
         "precision": "features are rounded to float32, forecasts are float64",
     }
 
-    def __init__(self, estimator: Any, data: bytes) -> None:
+    def __init__(self, estimator: Any, data: bytes, stored: bytes | None = None) -> None:
+        super().__init__(stored)
         self._data = data
         self._trees = [member.tree_ for member in estimator.estimators_]
         self.n_features = int(estimator.n_features_in_)
         _check(self._trees, self.n_features)
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return forecasts (R,) of features (R, F)."""
+    def forests(self) -> list[Forest]:
+        """Return its trees as one forest, of whose sum the forecast is a share."""
+        return [averaged_trees(self._trees)]
+
+    def of_sums(self, sums: FloatArray) -> FloatArray:
+        """Return the mean (R,) of the trees, of their sum (1, R)."""
+        forecasts: FloatArray = sums[0] / len(self._trees)
+        return forecasts
+
+    def predict_by_library(self, features: FloatArray) -> FloatArray:
+        """Return what `predict` returns, from the library's trees."""
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and that is on the right side of every split
             single = features.astype(np.float32)
         total = np.zeros(len(features))
@@ -63,7 +76,7 @@ class ExtraTreesModel:
         total /= len(self._trees)
         return total
 
-    def files(self) -> dict[str, bytes]:
+    def model_files(self) -> dict[str, bytes]:
         """Return the estimator as skops archive."""
         return {_FILE: self._data}
 
@@ -105,7 +118,7 @@ class ExtraTreesFamily:
         data = only_file(files, _FILE)
         estimator = load_object(data, _ALLOWED)
         try:
-            return ExtraTreesModel(estimator, data)
+            return ExtraTreesModel(estimator, data, stored_tables(files))
         except (AttributeError, TypeError, LookupError) as error:
             raise ValueError(f"{_FILE}: no fitted ExtraTreesRegressor ({error})") from error
 

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.models.forest_model import ForestModel, stored_tables
+from LIVE_TRADING.models.forest_trees import Forest
+from LIVE_TRADING.models.scikit_trees import boosted_trees
 from LIVE_TRADING.models.skops_file import dump_object, load_object, only_file
 
 _FILE = "model.skops"
@@ -40,16 +43,17 @@ class HistGradientBoostingParams(FrozenConfig):
     l2_regularization: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")
 
 
-class HistGradientBoostingModel:
+class HistGradientBoostingModel(ForestModel):
     """forecast = baseline + Σ_k tree_k(x), added tree by tree, which is what the library does.
 
-    The trees are asked directly: the library's own `predict` first checks and copies its input, which takes longer than
-    a cycle's few rows take in the trees.
+    NaN goes the way each split learned for missing values. Not compiled, the trees are asked directly: the library's
+    own `predict` first checks and copies its input, which takes longer than a cycle's few rows take in the trees.
     """
 
     notes: Mapping[str, str] = {"missing_values": "passed to the trees as they are"}
 
-    def __init__(self, estimator: Any, data: bytes, threads: int) -> None:
+    def __init__(self, estimator: Any, data: bytes, threads: int, stored: bytes | None = None) -> None:
+        super().__init__(stored)
         self._data = data
         self._threads = threads
         self._trees = [tree for (tree,) in estimator._predictors]
@@ -58,15 +62,19 @@ class HistGradientBoostingModel:
         self.n_features = int(estimator.n_features_in_)
         _check([tree.nodes for tree in self._trees], self.n_features)
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return forecasts (R,) of features (R, F); NaN goes the way each split learned for missing values."""
+    def forests(self) -> list[Forest]:
+        """Return baseline and trees as one forest."""
+        return [boosted_trees(self._baseline, [tree.nodes for tree in self._trees])]
+
+    def predict_by_library(self, features: FloatArray) -> FloatArray:
+        """Return what `predict` returns, from the library's trees."""
         threads = self._threads if len(features) >= _ROWS_WORTH_A_THREAD else 1
         total = np.full(len(features), self._baseline)
         for tree in self._trees:
             total += tree.predict(features, *self._categories, threads)
         return total
 
-    def files(self) -> dict[str, bytes]:
+    def model_files(self) -> dict[str, bytes]:
         """Return the estimator as skops archive."""
         return {_FILE: self._data}
 
@@ -109,7 +117,7 @@ class HistGradientBoostingFamily:
         data = only_file(files, _FILE)
         estimator = load_object(data, _ALLOWED)
         try:
-            return HistGradientBoostingModel(estimator, data, threads)
+            return HistGradientBoostingModel(estimator, data, threads, stored_tables(files))
         except (AttributeError, TypeError, LookupError) as error:
             raise ValueError(f"{_FILE}: no fitted HistGradientBoostingRegressor ({error})") from error
 

@@ -18,7 +18,6 @@ from pydantic import Field, field_validator
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.compiled_forest import CompiledForest
 from LIVE_TRADING.models.windows import Windows
 
 _PACKAGE = "LIVE_TRADING.models.families"
@@ -63,26 +62,6 @@ class SequenceModel(StoredModel, Protocol):
 
 
 Model = TrainedModel | SequenceModel
-
-
-@runtime_checkable
-class CompilableModel(TrainedModel, Protocol):
-    """A fitted model whose `predict` can be made faster, with the same bits."""
-
-    def compile_forest(self) -> None:
-        """Make it faster where that is verified to change nothing; where not, the log says why."""
-        ...
-
-
-@runtime_checkable
-class ForestModel(CompilableModel, Protocol):
-    """A fitted model that is one forest of trees; `forest` is its compiled form, or None: its library predicts."""
-
-    forest: CompiledForest | None
-
-    def predict_by_library(self, features: FloatArray) -> FloatArray:
-        """Return what `predict` returns, without the compiled form."""
-        ...
 
 
 class ModelFamily(Protocol):

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.compiled_forest import CompiledForest, compile_forest
+from LIVE_TRADING.models.forest_model import ForestModel, stored_tables
+from LIVE_TRADING.models.forest_trees import Forest
 from LIVE_TRADING.models.lightgbm_text import read_lightgbm
 
 _FILE = "model.txt"
@@ -31,39 +32,31 @@ class LightGbmParams(FrozenConfig):
     lambda_l2: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")
 
 
-class LightGbmModel:
+class LightGbmModel(ForestModel):
     """A fitted booster. The library's predictions do not depend on batch size or threads; nor does the compiled form.
 
-    `forest` is the booster compiled, or None: then the library predicts.
+    NaN goes the way each split learned for missing values.
     """
 
     notes: Mapping[str, str] = {"missing_values": "passed to the trees as they are"}
 
-    def __init__(self, booster: Any, text: str, threads: int) -> None:
+    def __init__(self, booster: Any, text: str, threads: int, stored: bytes | None = None) -> None:
+        super().__init__(stored)
         self._booster = booster
         self._text = text
         self._threads = threads
-        self.n_features: int = booster.num_feature()
-        self.forest: CompiledForest | None = None
+        self.n_features = booster.num_feature()
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return forecasts (R,) of features (R, F); NaN goes the way each split learned for missing values."""
-        if self.forest is not None:
-            forecasts: FloatArray = self.forest.predict(features)[0]
-            return forecasts
-        return self.predict_by_library(features)
-
-    def compile_forest(self) -> None:
-        """Compile the trees, which then predict on one thread, where they give the library's bits."""
-        model = self._text.encode()
-        self.forest = compile_forest(model, self.n_features, read_lightgbm, self.predict_by_library)
+    def forests(self) -> list[Forest]:
+        """Return its trees as one forest."""
+        return [read_lightgbm(self._text.encode())]
 
     def predict_by_library(self, features: FloatArray) -> FloatArray:
         """Return what `predict` returns, from the booster itself."""
         forecasts = self._booster.predict(features, num_threads=self._threads, validate_features=False)
         return np.asarray(forecasts, dtype=np.float64)
 
-    def files(self) -> dict[str, bytes]:
+    def model_files(self) -> dict[str, bytes]:
         """Return the text form."""
         return {_FILE: self._text.encode()}
 
@@ -97,10 +90,10 @@ class LightGbmFamily:
         """
         if _FILE not in files:
             raise ValueError(f"{_FILE} is missing")
-        return self._model(files[_FILE].decode(), threads)
+        return self._model(files[_FILE].decode(), threads, stored_tables(files))
 
-    def _model(self, text: str, threads: int) -> LightGbmModel:
-        return LightGbmModel(read_booster(text), text, threads)
+    def _model(self, text: str, threads: int, stored: bytes | None = None) -> LightGbmModel:
+        return LightGbmModel(read_booster(text), text, threads, stored)
 
 
 def fit_trees(features: FloatArray, target: FloatArray, objective: str, seed: int, params: LightGbmParams) -> str:

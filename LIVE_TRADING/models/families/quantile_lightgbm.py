@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.families.interface import CompilableModel, TrainedModel
 from LIVE_TRADING.models.families.lightgbm import FAMILY as LIGHTGBM
-from LIVE_TRADING.models.families.lightgbm import LightGbmParams
+from LIVE_TRADING.models.families.lightgbm import LightGbmModel, LightGbmParams
+from LIVE_TRADING.models.forest_model import ForestModel, stored_tables
+from LIVE_TRADING.models.forest_trees import Forest
 from LIVE_TRADING.models.skops_file import only_file
 
 _INDEX = "model.json"
@@ -45,10 +46,10 @@ class QuantileLightGbmParams(LightGbmParams):
         return self
 
 
-class QuantileLightGbmModel:
+class QuantileLightGbmModel(ForestModel):
     """forecast = (1/K) Σ_k q_k(x), added in the order of the quantiles.
 
-    q_k   forecast of quantile τ_k, from its own trees
+    q_k   forecast of quantile τ_k, from its own trees; NaN goes the way each split learned for missing values
     """
 
     notes: Mapping[str, str] = {
@@ -56,30 +57,35 @@ class QuantileLightGbmModel:
         "forecast": "mean of the quantiles of params.quantiles, which are not forced to be in order",
     }
 
-    def __init__(self, quantiles: Sequence[float], models: Sequence[TrainedModel]) -> None:
+    def __init__(
+        self, quantiles: Sequence[float], models: Sequence[LightGbmModel], stored: bytes | None = None
+    ) -> None:
+        super().__init__(stored)
         self._quantiles = tuple(quantiles)
         self._models = list(models)
         self.n_features = models[0].n_features
         if any(model.n_features != self.n_features for model in models):
             raise ValueError("its quantiles take different numbers of features")
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """Return forecasts (R,) of features (R, F); NaN goes the way each split learned for missing values."""
-        total = np.zeros(len(features))
-        for model in self._models:
-            total += model.predict(features)
-        total /= len(self._models)
+    def forests(self) -> list[Forest]:
+        """Return one forest per quantile."""
+        return [forest for model in self._models for forest in model.forests()]
+
+    def of_sums(self, sums: FloatArray) -> FloatArray:
+        """Return the mean (R,) of the quantiles' forecasts (K, R)."""
+        total = np.zeros(sums.shape[1])
+        for forecasts in sums:
+            total += forecasts
+        total /= len(sums)
         return total
 
-    def compile_forest(self) -> None:
-        """Make the trees of each quantile faster where that is verified to change nothing."""
-        for model in self._models:
-            if isinstance(model, CompilableModel):
-                model.compile_forest()
+    def predict_by_library(self, features: FloatArray) -> FloatArray:
+        """Return what `predict` returns, from the boosters themselves."""
+        return self.of_sums(np.stack([model.predict_by_library(features) for model in self._models]))
 
-    def files(self) -> dict[str, bytes]:
+    def model_files(self) -> dict[str, bytes]:
         """Return the list of quantiles, and the trees of each as text."""
-        texts = {_file(q): model.files()[_TEXT] for q, model in zip(self._quantiles, self._models, strict=True)}
+        texts = {_file(q): model.model_files()[_TEXT] for q, model in zip(self._quantiles, self._models, strict=True)}
         return {_INDEX: _Index(quantiles=self._quantiles).model_dump_json().encode(), **texts}
 
 
@@ -137,7 +143,7 @@ class QuantileLightGbmFamily:
         except ValidationError as error:
             raise ValueError(f"{_INDEX}: {error}") from error
         models = [LIGHTGBM.load({_TEXT: only_file(files, _file(q))}, threads=threads) for q in quantiles]
-        return QuantileLightGbmModel(quantiles, models)
+        return QuantileLightGbmModel(quantiles, models, stored_tables(files))
 
 
 def _file(quantile: float) -> str:
