@@ -31,6 +31,7 @@ from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import GREATEST
 from LIVE_TRADING.models.inference import InferenceEngine
+from LIVE_TRADING.models.lightgbm_margin import load_margin
 from LIVE_TRADING.models.lightgbm_text import read_lightgbm
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.models.snapshot import encode_arrays
@@ -280,15 +281,19 @@ def test_a_text_that_is_not_well_formed_has_no_tables(plain: str, pattern: str, 
         make_tables([read_lightgbm(altered.encode())], N_FEATURES)
 
 
-def test_the_raw_score_of_a_classifier_is_a_sum(plain: str):
+def test_a_classifier_that_is_asked_for_its_margin_is_compiled_too():
     rows = rows_of(400, 1, special=0.0)
     config = {"objective": "binary", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5}
     booster = lgb.train(config, lgb.Dataset(rows, (rows[:, 0] > 0).astype(float), params=config), 5)
-    text = booster.model_to_string()
+    text = booster.model_to_string().encode()
     with pytest.raises(ValueError, match="objective binary"):
-        read_lightgbm(text.encode())
-    forest = CompiledForest.of(make_tables([read_lightgbm(text.encode(), raw_score=True)], N_FEATURES))
-    assert forest.predict(rows)[0].tobytes() == booster.predict(rows, raw_score=True, num_threads=1).tobytes()
+        read_lightgbm(text)
+    model = load_margin({"model.txt": text})
+    again = load_margin(model.files())
+    again.compile_forest()
+    assert again.forest is not None
+    expected = booster.predict(rows, raw_score=True, num_threads=1)
+    assert again.predict(rows).tobytes() == model.predict(rows).tobytes() == expected.tobytes()
 
 
 def altered_tables(tables: ForestTables, **changes: object) -> ForestTables:
