@@ -120,7 +120,7 @@ def test_what_is_on_file_is_whole_and_pinned(run: TrainingReport) -> None:
         stored = (folder / "model_meta.json").read_bytes()
         assert entry["meta_sha256"] == sha256(stored)
         meta = json.loads(stored)
-        assert meta["files"] == {"model.txt": sha256((folder / "model.txt").read_bytes())}
+        assert meta["files"] == {name: sha256((folder / name).read_bytes()) for name in ("model.txt", "forest.npz")}
         assert meta["metrics"]["brier"] == report.metrics.brier == entry["brier"]
         assert meta["metrics"]["reliability"][0].keys() == {"p_mean", "observed", "n"}
         assert meta["horizon"] == "15m"
