@@ -6,13 +6,14 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.clock import SimulatedClock
-from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady
+from LIVE_TRADING.common.events import Answer, CycleAborted, Event, PredictionsReady, TargetsReady
 from LIVE_TRADING.common.exceptions import LiveTradingError
 from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import iso_utc
@@ -23,6 +24,7 @@ from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, Sub
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.rule import TargetRule
 from LIVE_TRADING.engine.schedule import SESSION_OPEN, Due, schedule
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.models.windows import Windows
@@ -98,7 +100,8 @@ class BacktestEngine:
     """Runs a core over recorded or simulated history.
 
     Inference is computed ahead, one session at a time, from a copy of the feature state: features and models look only
-    backward, so the numbers are those that the cycle would get, and the loop checks that they are.
+    backward, so the numbers are those that the cycle would get, and the loop checks that they are. A rule in place of
+    models is asked bar by bar.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class BacktestEngine:
         driver: Driver,
         provider: Feed,
         broker: BacktestBroker,
-        predictor: BlockPredictor,
+        predictor: BlockPredictor | TargetRule,
         features: FeatureBuilder,
         *,
         grace_ns: int = 0,
@@ -116,7 +119,11 @@ class BacktestEngine:
         self._driver = driver
         self._provider = provider
         self._broker = broker
-        self._predictor = predictor
+        self._ask: Callable[[RunInference, Peekable], Answer] = (
+            partial(self._by_rule, predictor)
+            if isinstance(predictor, TargetRule)
+            else partial(self._by_models, predictor)
+        )
         self._features = features
         self._grace_ns = grace_ns
         self._latency = latency or InferenceLatency()
@@ -188,21 +195,27 @@ class BacktestEngine:
                 self._predict(command, now_ns, feed)
 
     def _predict(self, command: RunInference, now_ns: int, feed: Peekable) -> None:
+        cycle_ns, answer = command.cycle_time_ns, self._ask(command, feed)
+        if self._latency.times_out(cycle_ns):
+            self._await(now_ns + self._latency.timeout_ns, CycleAborted(cycle_ns, "timeout"))
+        self._await(now_ns + self._latency.of(cycle_ns), answer)
+
+    def _by_rule(self, rule: TargetRule, command: RunInference, feed: Peekable) -> TargetsReady:
+        return TargetsReady(command.cycle_time_ns, rule.targets(command.bars))
+
+    def _by_models(self, predictor: BlockPredictor, command: RunInference, feed: Peekable) -> PredictionsReady:
         cycle_ns = command.cycle_time_ns
         if cycle_ns not in self._block:
-            self._predict_ahead(command, feed)
+            self._predict_ahead(predictor, command, feed)
         features, said = self._block.pop(cycle_ns)
         if not np.array_equal(features, command.features, equal_nan=True):
             raise LiveTradingError(f"features of {iso_utc(cycle_ns)} differ between the core and the block prediction")
-        if self._latency.times_out(cycle_ns):
-            self._await(now_ns + self._latency.timeout_ns, CycleAborted(cycle_ns, "timeout"))
-        ready = PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
-        self._await(now_ns + self._latency.of(cycle_ns), ready)
+        return PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
 
     def _await(self, arrival_ns: int, event: Event) -> None:
         heapq.heappush(self._inference, (arrival_ns, next(self._order), event))
 
-    def _predict_ahead(self, command: RunInference, feed: Peekable) -> None:
+    def _predict_ahead(self, predictor: BlockPredictor, command: RunInference, feed: Peekable) -> None:
         """Predict from this cycle to the end of its session, from a copy of the core's feature state."""
         cycle_ns, interval_ns = command.cycle_time_ns, self._provider.interval_ns
         session = self._provider.sessions.session_of(cycle_ns)
@@ -219,7 +232,7 @@ class BacktestEngine:
             ends.append(end_ns)
             rows.append(values)
         started = time.perf_counter()
-        block = self._predictor.predict_block(np.stack(rows), *command.inputs()[1:])
+        block = predictor.predict_block(np.stack(rows), *command.inputs()[1:])
         self.inference_s += time.perf_counter() - started
         self._block = {end: (rows[row], block.at(row)) for row, end in enumerate(ends)}
 

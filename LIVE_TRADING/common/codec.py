@@ -121,6 +121,7 @@ EVENT_TYPES: dict[str, Any] = {
         events.OrderStatusReport,
         events.ControlRequest,
         events.PredictionsReady,
+        events.TargetsReady,
         BarBatch,
         events.ScheduledTrigger,
         events.CycleAborted,

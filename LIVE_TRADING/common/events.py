@@ -152,6 +152,14 @@ class PredictionsReady:
     p_valley: FloatArray | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetsReady:
+    """Target weights (N,) of a rule for the cycle whose bars ended at `cycle_time_ns`; NaN: leave as it is."""
+
+    cycle_time_ns: int
+    weights: FloatArray
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduledTrigger:
     """The scheduler's word: session_open, cycle or session_close. For a cycle `scheduled_time_ns` is the bar end."""
@@ -205,13 +213,14 @@ class RunStarted:
 
 
 OrderEvent = OrderAck | OrderFill | OrderReject | OrderCancelled | CancelRejected | OrderExpired
+Answer = PredictionsReady | TargetsReady
 Event = (
     SystemFault
     | OrderEvent
     | OrderUnknown
     | OrderStatusReport
     | ControlRequest
-    | PredictionsReady
+    | Answer
     | BarBatch
     | ScheduledTrigger
     | CycleAborted
@@ -229,6 +238,7 @@ PRIORITY: dict[type, Priority] = {
     OrderStatusReport: Priority.ORDER,
     ControlRequest: Priority.ORDER,
     PredictionsReady: Priority.PREDICTIONS,
+    TargetsReady: Priority.PREDICTIONS,
     BarBatch: Priority.BARS,
     ScheduledTrigger: Priority.TRIGGER,
     CycleAborted: Priority.TRIGGER,

@@ -16,7 +16,7 @@ from LIVE_TRADING.common.horizons import Horizon, parse_horizons
 from LIVE_TRADING.common.types import BoolArray, FloatArray, Instrument
 from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S
 from LIVE_TRADING.engine.config import EngineConfig, RuntimeConfig
-from LIVE_TRADING.engine.market import MarketModel
+from LIVE_TRADING.engine.market import BarsAlone, MarketModel
 from LIVE_TRADING.engine.pipeline import Stages
 from LIVE_TRADING.gating import BarrierGate, SpreadGate
 from LIVE_TRADING.learning import BanditState, EnsembleWeightOptimizer, Exp3IXBandit, LearningConfig, RewardTracker
@@ -26,9 +26,10 @@ from LIVE_TRADING.models.liquidity import AdvModel
 from LIVE_TRADING.models.volatility import VolatilityModel
 from LIVE_TRADING.prediction.memory import ForecastModel
 from LIVE_TRADING.risk import PreTradeRules, RiskGuardrails
-from LIVE_TRADING.sizing import PositionSizer
+from LIVE_TRADING.sizing import PositionSizer, TargetSizer
 
 ALWAYS_OPEN = "24/7"
+TARGET_RULE = "target_rule"  # the one family of a run whose targets a rule gives
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Assembly:
     horizons: tuple[Horizon, ...]
     market: MarketModel
     stages: Stages
+    target_sizer: TargetSizer
     guardrails: RiskGuardrails
     rules: PreTradeRules
     bandit: Exp3IXBandit
@@ -67,10 +69,12 @@ def build_market(
     interval_ns: int,
     validation: ValidationFigures,
     overnight: bool,
+    *,
+    by_rule: bool = False,
 ) -> MarketModel:
-    """Return the models whose state is the market memory; training builds the same."""
+    """Return the models whose state is the market memory; training builds the same. A rule's run keeps time alone."""
     n_symbols = len(symbols)
-    return MarketModel(
+    return (BarsAlone if by_rule else MarketModel)(
         FeatureBuilder(config.features, n_symbols, bars_per_session, symbols),
         VolatilityModel(config.volatility, bars_per_session, overnight),
         AdvModel(config.adv),
@@ -107,6 +111,7 @@ def assemble(run: RunStarted) -> Assembly:
         run.interval_ns,
         validation,
         overnight,
+        by_rule=run.families == (TARGET_RULE,),
     )
     instruments = {entry["symbol"]: record_from(Instrument, entry) for entry in run.instruments}
     missing = [symbol for symbol in run.symbols if symbol not in instruments]
@@ -127,6 +132,7 @@ def assemble(run: RunStarted) -> Assembly:
             PositionSizer(config.sizing),
             config.arbitration.reserve_bps,
         ),
+        target_sizer=TargetSizer(config.sizing),
         guardrails=RiskGuardrails(config.risk),
         rules=PreTradeRules(config.risk),
         bandit=bandit,

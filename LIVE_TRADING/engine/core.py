@@ -27,6 +27,7 @@ from LIVE_TRADING.common.events import (
     ScheduledTrigger,
     Stamped,
     SystemFault,
+    TargetsReady,
 )
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.engine.assembly import Assembly
@@ -48,6 +49,7 @@ from LIVE_TRADING.engine.order_reports import (
     on_reject,
 )
 from LIVE_TRADING.engine.orders import OrderBook
+from LIVE_TRADING.engine.rule import on_targets
 from LIVE_TRADING.engine.state import CoreState, Quotes
 
 HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
@@ -62,6 +64,7 @@ HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     OrderStatusReport: on_status_report,
     ControlRequest: on_control,
     PredictionsReady: on_predictions,
+    TargetsReady: on_targets,
     BarBatch: on_bars,
     ScheduledTrigger: on_trigger,
     CycleAborted: on_aborted,

@@ -26,7 +26,7 @@ from LIVE_TRADING.risk import TradingState
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class Decided:
     """A cycle's decision with what it was taken on."""
 
     pending: PendingCycle
@@ -46,7 +46,7 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     age_ns = np.where(bar_end_ns >= 0, np.maximum(end_ns - bar_end_ns, 0), np.iinfo(np.int64).max)
     planned_usd = 0.5 * parts.max_weight * float(state.equity)
     market, predictions = parts.market.predict(state.market, ready.raw, pending.slot, pending.view, age_ns, planned_usd)
-    state = replace(state, pending=None, cycle_number=state.cycle_number + 1, market=market)
+    state = state.cycle_answered(market)
     if context.is_warmup(end_ns):
         return state, [CycleDecided(CycleResult(state.cycle_number, end_ns, context.run.symbols, None))]
     state, learned = _learn(context, state)
@@ -70,7 +70,12 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
         ),
         parts.selector(state.bandit, context.run.seed),
     )
-    state, result, commands = _order(context, state, _Decided(pending, moment, predictions, decision), now_ns)
+    return conclude(context, state, Decided(pending, moment, predictions, decision), learned, now_ns)
+
+
+def conclude(context: CoreContext, state: CoreState, decided: Decided, learned: list[Command], now_ns: int) -> Step:
+    """Order what was decided and chain its digests; `learned` is told before the decision."""
+    state, result, commands = _order(context, state, decided, now_ns)
     digest = state.digest.with_cycle(result.decision_digest, result.trace_digest)
     return replace(state, digest=digest), [*learned, CycleDecided(result), *commands]
 
@@ -83,7 +88,7 @@ def on_aborted(context: CoreContext, state: CoreState, aborted: CycleAborted, no
 
 
 def _order(
-    context: CoreContext, state: CoreState, decided: _Decided, now_ns: int
+    context: CoreContext, state: CoreState, decided: Decided, now_ns: int
 ) -> tuple[CoreState, CycleResult, list[Command]]:
     """Turn targets into orders; returns the state that has sent them."""
     pending, decision = decided.pending, decided.decision
@@ -118,7 +123,7 @@ def _order(
     return state, result, commands
 
 
-def _plan(context: CoreContext, state: CoreState, decided: _Decided, now_ns: int) -> PlannedOrders:
+def _plan(context: CoreContext, state: CoreState, decided: Decided, now_ns: int) -> PlannedOrders:
     pending, moment, decision = decided.pending, decided.moment, decided.decision
     inputs = PlanInputs(
         symbols=context.run.symbols,
@@ -146,7 +151,7 @@ def _order_reason(decision: Decision) -> CodeArray:
     return np.where(stays, sizing.reason, chosen.reason)
 
 
-def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, decided: _Decided) -> CodeArray:
+def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, decided: Decided) -> CodeArray:
     """Return the risk stage's reason per symbol: why an entry that was wanted did not become an order."""
     wants = (decided.decision.arbitration.action == Action.ENTER) & (planned == Reason.OK)
     reason = planned
@@ -176,9 +181,12 @@ def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, deci
     return replace(state, ledger=ledger)
 
 
-def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision: Decision) -> EntryTicket:
+def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision: Decision) -> EntryTicket | None:
+    """Return what an entry was decided on; None where no horizon was chosen, as by a rule."""
     column, chosen = context.column[order.symbol], decision.arbitration
     horizon = int(chosen.horizon[column])
+    if horizon < 0:
+        return None
     return EntryTicket(
         horizon=horizon,
         probability=float(chosen.entry_probability[column]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 
-from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, Stamped, SystemFault
+from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, Stamped, SystemFault, TargetsReady
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.commands import Command
@@ -137,6 +137,6 @@ class Driver:
         said = f"{type(event).__name__}: {type(error).__name__}: {error}"
         message = said.encode("utf-8", "backslashreplace").decode()
         commands = self.step(SystemFault(kind, message, "critical", stamped.t_ns), stamped.t_ns)
-        if isinstance(event, PredictionsReady):  # nothing else would end the cycle that waited for them
+        if isinstance(event, (PredictionsReady, TargetsReady)):  # nothing else would end the cycle that waited for them
             commands = commands + self.step(CycleAborted(event.cycle_time_ns, kind), stamped.t_ns)
         return commands

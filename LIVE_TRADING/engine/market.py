@@ -118,11 +118,8 @@ class MarketModel:
         features, values = self.features.advance(memory.features, bars, slot, n_bars, first)
         volatility = self.volatility.advance(memory.volatility, bars, slot, n_bars, first)
         adv = self.adv.advance(memory.adv, bars, first)
-        number = memory.session_number
-        forecast = memory.forecast
+        number, forecast = self._session_number(memory, session), memory.forecast
         if first:
-            # a gap in the data is a missing session: forecasts of one day do not mature across it
-            number += 2 if session.open_ns - memory.session_open_ns > LONGEST_CLOSURE_NS else 1
             forecast = self.forecast.open_session(forecast, number)
         forecast = self.forecast.on_bars(forecast, bars, slot, n_bars)
         windows = memory.windows.advance(values) if memory.windows is not None else None
@@ -134,6 +131,12 @@ class MarketModel:
             self.adv.adv_usd(adv),
         )
         return after, view
+
+    def _session_number(self, memory: MarketMemory, session: Session) -> int:
+        """Return the number of a session; a gap in the data is a missing one, across which no 1d forecast matures."""
+        if memory.session_open_ns == session.open_ns:
+            return memory.session_number
+        return memory.session_number + (2 if session.open_ns - memory.session_open_ns > LONGEST_CLOSURE_NS else 1)
 
     def predict(
         self,
@@ -149,3 +152,19 @@ class MarketModel:
             memory.forecast, raw, slot, view.sigma_bps, age_ns, view.adv_usd, planned_usd
         )
         return replace(memory, forecast=forecast), predictions
+
+
+class BarsAlone(MarketModel):
+    """The market memory of a run by rule: it keeps time and nothing else, since the rule reads bars and no forecast."""
+
+    def advance(self, memory: MarketMemory, bars: BarBatch, session: Session) -> tuple[MarketMemory, MarketView]:
+        """Note the bar end; the view is empty."""
+        n = len(bars.close)
+        unknown = np.full(n, np.nan)
+        after = replace(
+            memory,
+            session_open_ns=session.open_ns,
+            session_number=self._session_number(memory, session),
+            advanced_to_ns=bars.bar_end_ns,
+        )
+        return after, MarketView(np.empty((0, n)), np.empty((0, n)), unknown, unknown)

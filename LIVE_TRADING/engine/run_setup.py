@@ -19,11 +19,12 @@ from LIVE_TRADING.common.fingerprint import cpu_fingerprint
 from LIVE_TRADING.common.horizons import HORIZON_NAMES, INTRADAY_MINUTES
 from LIVE_TRADING.common.types import FloatArray, Instrument, RawPredictions, Session
 from LIVE_TRADING.common.units import NS_PER_MINUTE, iso_utc, money
-from LIVE_TRADING.engine.assembly import Assembly, assemble
+from LIVE_TRADING.engine.assembly import TARGET_RULE, Assembly, assemble
 from LIVE_TRADING.engine.checkpoint import arrays_name
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.market import MarketMemory
+from LIVE_TRADING.engine.rule import TargetRule
 from LIVE_TRADING.models.artifacts import memory_config
 from LIVE_TRADING.models.features import FeatureBuilder
 from LIVE_TRADING.models.loader import ModelLoader
@@ -74,6 +75,7 @@ class RunPlan:
     predictor: RunPredictor | None
     feed_start_ns: int
     end_ns: int
+    rule: TargetRule | None = None
 
     def core(self) -> EngineCore:
         """Return a core at the start of the run."""
@@ -127,12 +129,14 @@ def open_run(
     run_root: Path | None = None,
     predictor: RunPredictor | None = None,
     targets: Sequence[str] | None = None,
+    rule: TargetRule | None = None,
 ) -> RunPlan:
     """Open a run.
 
     The market memory starts from the artifacts' snapshot, taken at the end of their training data, and steps,
     forecasting but not deciding, to `start_ns`; if that is more than ten sessions later, over the last ten sessions.
-    Without artifacts it starts empty, ten sessions before. Without `start_ns` the run decides from the snapshot on.
+    Without artifacts it starts empty, ten sessions before. Without `start_ns` the run decides from the snapshot on. A
+    `rule` stands in place of artifacts and predictor.
 
     Raises
     ------
@@ -141,6 +145,8 @@ def open_run(
     """
     _check_currency(instruments, data.symbols)
     builder = FeatureBuilder(config.features, len(data.symbols), data.bars_per_session, data.symbols)
+    if rule is not None and (run_root is not None or predictor is not None):
+        raise ConfigurationError("a rule stands in place of models: give a rule, or models, not both")
     found = _load(run_root, data, builder, predictor, targets, config)
     first_ns, last_ns = data.sessions[0].open_ns, data.sessions[-1].close_ns
     start = start_ns if start_ns is not None else (found.until_ns if found.until_ns is not None else first_ns)
@@ -169,8 +175,8 @@ def open_run(
         bars_per_session=data.bars_per_session,
         symbols=data.symbols,
         horizons=found.horizons,
-        families=found.families,
-        feature_names=builder.names,
+        families=found.families if rule is None else (TARGET_RULE,),
+        feature_names=builder.names if rule is None else (),
         model_hashes=found.hashes,
         ic_val=_nullable(found.figures[0]),
         n_val=_nullable(found.figures[1]),
@@ -187,7 +193,7 @@ def open_run(
     market = assembly.market.initial()
     if from_snapshot and found.snapshot is not None:
         market = assembly.market.from_parts(found.snapshot)
-    return RunPlan(run, assembly, market, found.predictor, feed_start, end)
+    return RunPlan(run, assembly, market, found.predictor, feed_start, end, rule)
 
 
 def _check_currency(instruments: Mapping[str, Instrument], symbols: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -88,6 +88,10 @@ class CoreState:
     trades: tuple[ClosedTrade, ...] = ()
     last_order_ns: dict[str, int] = field(default_factory=dict)
     equity: Decimal = Decimal(0)
+
+    def cycle_answered(self, market: MarketMemory) -> CoreState:
+        """Return the state after the answer that a cycle waited for; it counts as decided."""
+        return replace(self, pending=None, cycle_number=self.cycle_number + 1, market=market)
 
     def bars_of(self, bar_end_ns: int) -> BarBatch | None:
         """Return the bars that have come for a bar end whose cycle has not been triggered."""

@@ -3,6 +3,7 @@
 from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps
 from LIVE_TRADING.sizing.request import SizingRequest
 from LIVE_TRADING.sizing.sizer import PositionSizer, SizingConfig
+from LIVE_TRADING.sizing.targets import TargetSizer
 from LIVE_TRADING.sizing.turnover import TurnoverConfig, TurnoverManager
 from LIVE_TRADING.sizing.volatility_scaler import VolatilityScaler, VolatilityScalerConfig
 
@@ -12,6 +13,7 @@ __all__ = [
     "PositionSizer",
     "SizingConfig",
     "SizingRequest",
+    "TargetSizer",
     "TurnoverConfig",
     "TurnoverManager",
     "VolatilityScaler",
