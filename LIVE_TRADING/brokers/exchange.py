@@ -20,9 +20,8 @@ ADV are known. At the session's end the last bar is matched first, then day orde
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -42,6 +41,7 @@ from LIVE_TRADING.common.events import (
     OrderReject,
     VenueStatus,
 )
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch, Instrument, Order, Session
 from LIVE_TRADING.common.units import BPS, NS_PER_MS, round_to
 
@@ -138,7 +138,7 @@ class SimulatedExchange:
         self.cash = initial_cash
         self.positions: dict[str, Decimal] = {}
         self._working: dict[str, WorkingOrder] = {}
-        self._seen_ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
+        self._seen_ids: dict[str, None] = {}  # oldest first
         self._ended: dict[str, VenueOrder] = {}
         self._fills: deque[tuple[OrderFill, dict[str, Any]]] = deque(maxlen=REMEMBERED_FILLS)  # each with its JSON
         self._executions = 0
@@ -156,7 +156,9 @@ class SimulatedExchange:
             if order.client_order_id not in self._seen_ids:
                 self._end(order.client_order_id, VenueStatus.REJECTED, Decimal(0), problem or "market closed")
             return [Report(arrival_ns, OrderReject(order.client_order_id, problem or "market closed", now_ns))]
-        self._seen_ids.append(order.client_order_id)
+        self._seen_ids[order.client_order_id] = None
+        if len(self._seen_ids) > REMEMBERED_IDS:
+            del self._seen_ids[next(iter(self._seen_ids))]
         self._working[order.client_order_id] = WorkingOrder(order, Decimal(0), now_ns, session)
         return [Report(arrival_ns, OrderAck(order.client_order_id, now_ns))]
 
@@ -249,7 +251,7 @@ class SimulatedExchange:
                 del self._working[order_id]
                 self._end(order_id, VenueStatus.FILLED, filled, "")
             else:
-                self._working[order_id] = replace(working, filled=filled)
+                self._working[order_id] = replaced(working, filled=filled)
         self._market.learn_quotes(batch)
         if self._session_ends and batch.bar_end_ns >= session.close_ns:
             reports += self._expire_all(arrival_ns, session.close_ns)
@@ -357,7 +359,7 @@ class SimulatedExchange:
         self.positions = {symbol: Decimal(quantity) for symbol, quantity in sorted(state["positions"].items())}
         restored = [record_from(WorkingOrder, entry) for entry in state["working"]]
         self._working = {working.order.client_order_id: working for working in restored}
-        self._seen_ids = deque(state["seen_ids"], maxlen=REMEMBERED_IDS)
+        self._seen_ids = dict.fromkeys(state["seen_ids"])
         self._ended = {key: record_from(VenueOrder, entry) for key, entry in state["ended"].items()}  # order: as above
         fills = [(record_from(OrderFill, entry), entry) for entry in state["fills"]]
         self._fills = deque(fills, maxlen=REMEMBERED_FILLS)

@@ -27,9 +27,13 @@ class VenueMarket:
         """Take the quotes and closes at the end of a bar."""
         mid = (batch.bid + batch.ask) / 2
         quoted = np.isfinite(mid) & (batch.ask >= batch.bid) & (batch.bid > 0)
-        spread_bps = np.divide(batch.ask - batch.bid, mid, out=np.full_like(mid, np.nan), where=quoted) * BPS
-        self._spread_bps = np.where(quoted, spread_bps, self._spread_bps)
-        self._marks = np.where(np.isfinite(batch.close), batch.close, self._marks)
+        if quoted.all():
+            self._spread_bps = (batch.ask - batch.bid) / mid * BPS
+        else:
+            spread_bps = np.divide(batch.ask - batch.bid, mid, out=np.full_like(mid, np.nan), where=quoted) * BPS
+            self._spread_bps = np.where(quoted, spread_bps, self._spread_bps)
+        traded = np.isfinite(batch.close)
+        self._marks = batch.close if traded.all() else np.where(traded, batch.close, self._marks)
 
     def cost_bps(
         self, column: int, notional_usd: float, spread_multiple: float, impact_coefficient: float

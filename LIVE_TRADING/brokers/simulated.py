@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,7 +73,8 @@ class BacktestBroker:
     def _push(self, reports: Sequence[Report]) -> None:
         for report in reports:
             earliest_ns = self._reports[-1].arrival_ns if self._reports else report.arrival_ns
-            self._reports.append(replace(report, arrival_ns=max(report.arrival_ns, earliest_ns)))
+            late = report.arrival_ns < earliest_ns
+            self._reports.append(Report(earliest_ns, report.event) if late else report)
 
 
 class PaperBroker:

@@ -33,10 +33,10 @@ class SessionStatistics:
         if first_of_session and self._bars_today:
             self._close_session()
         change = batch.close / self._last_close - 1
-        self._today_variance = self._today_variance + np.where(np.isfinite(change), change, 0.0) ** 2
+        self._today_variance = self._today_variance + _known(change, 0.0) ** 2
         traded_usd = batch.close * batch.volume
-        self._today_usd = self._today_usd + np.where(np.isfinite(traded_usd), traded_usd, 0.0)
-        self._last_close = np.where(np.isfinite(batch.close), batch.close, self._last_close)
+        self._today_usd = self._today_usd + _known(traded_usd, 0.0)
+        self._last_close = _known(batch.close, self._last_close)
         self._bars_today += 1
 
     def _close_session(self) -> None:
@@ -75,6 +75,11 @@ class SessionStatistics:
         if self._variances:
             self._day_vol_bps = np.sqrt(_mean(self._variances)) * BPS
             self._adv_usd = _mean(self._volumes_usd)
+
+
+def _known(values: FloatArray, otherwise: FloatArray | float) -> FloatArray:
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, otherwise)
 
 
 def _mean(rows: list[FloatArray]) -> FloatArray:

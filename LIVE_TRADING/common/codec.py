@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -43,7 +44,7 @@ def to_json_value(value: Any) -> Any:
         return _array_value(value)
     if is_dataclass(value):
         return {field.name: to_json_value(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): to_json_value(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json_value(entry) for entry in value]
@@ -74,7 +75,7 @@ def from_json_value(annotation: Any, value: Any) -> Any:
         return tuple(from_json_value(inner_type, entry) for entry in value)
     if origin is list:
         return [from_json_value(typing.get_args(annotation)[0], entry) for entry in value]
-    if origin is dict:
+    if origin in (dict, Mapping):
         return {key: from_json_value(typing.get_args(annotation)[1], entry) for key, entry in value.items()}
     if annotation is Any or annotation is None:
         return value

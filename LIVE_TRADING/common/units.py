@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 BPS = 1e4
 NS_PER_S = 1_000_000_000
@@ -50,6 +51,7 @@ def interval_text(interval_ns: int) -> str:
     return f"{interval_ns / NS_PER_S:g} seconds"
 
 
+@lru_cache(maxsize=16_384)
 def plain(value: Decimal) -> str:
     """Return a Decimal as normalised plain text: no exponent, no trailing zeros, no negative zero."""
     text = format(value, "f")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from LIVE_TRADING.common.events import ScheduledTrigger
 from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch, Leg
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import empty_batch, merged
@@ -28,7 +29,7 @@ def on_bars(context: CoreContext, state: CoreState, bars: BarBatch, now_ns: int)
     others = (batch for batch in state.collected if batch is not earlier)
     joined = bars if earlier is None else merged(earlier, bars)
     collected = tuple(sorted((*others, joined), key=lambda batch: batch.bar_end_ns))
-    return replace(state, collected=collected, quotes=state.quotes.with_bars(bars)), []
+    return replaced(state, collected=collected, quotes=state.quotes.with_bars(bars)), []
 
 
 def _not_applied(kind: str, context: CoreContext, bars: BarBatch) -> Anomaly:
@@ -48,7 +49,7 @@ def on_trigger(context: CoreContext, state: CoreState, trigger: ScheduledTrigger
     if trigger.trigger_type == SESSION_OPEN:
         return _open_session(context, state, trigger)
     if trigger.trigger_type == SESSION_CLOSE:
-        return replace(state, session=None), []
+        return replaced(state, session=None), []
     if trigger.trigger_type != CYCLE:
         raise ValueError(f"trigger {trigger.trigger_type} is none of {SESSION_OPEN}, {CYCLE}, {SESSION_CLOSE}")
     if trigger.scheduled_time_ns <= state.market.advanced_to_ns:
@@ -61,7 +62,7 @@ def _open_session(context: CoreContext, state: CoreState, trigger: ScheduledTrig
     if session.open_ns <= state.opened_ns:
         return state, []  # a restart within the session
     risk = context.parts.guardrails.open_session(state.risk, session.date, state.equity)
-    after = replace(
+    after = replaced(
         state,
         session=session,
         session_number=state.session_number + 1,
@@ -87,7 +88,7 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
         pending = PendingCycle(end_ns, view, session, state.session_number, slot, n_bars)
         commands.append(RunInference(end_ns, bars, view.features, market.windows))
     marked = _mark(context, state, end_ns)
-    after = replace(
+    after = replaced(
         state,
         market=market,
         collected=tuple(batch for batch in state.collected if batch.bar_end_ns > end_ns),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,10 +40,10 @@ def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], curren
     gross = net = Decimal(0)
     quantities: dict[str, Decimal] = {}
     for symbol, position in sorted(ledger.positions.items()):
+        quantities[symbol] = position.quantity
         value = position.quantity * mark(position, quotes, column)
         net += value
         gross += abs(value)
-        quantities[symbol] = position.quantity
     equity = cash + net
     share = 1 / float(equity) if equity > 0 else float("nan")
     return Account(cash, net, equity, float(gross) * share, float(net) * share, quantities)
@@ -50,8 +52,14 @@ def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], curren
 def mark(position: PositionState, quotes: Quotes, column: Mapping[str, int]) -> Decimal:
     """Return the last close, exactly as recorded, or the average price before the first."""
     at = column.get(position.symbol)
-    close = float(quotes.close[at]) if at is not None else float("nan")
-    return Decimal(repr(close)) if close == close else position.average_price
+    close = quotes.close.item(at) if at is not None else math.nan
+    return exact(close) if close == close else position.average_price
+
+
+@lru_cache(maxsize=16_384)
+def exact(price: float) -> Decimal:
+    """Return the Decimal that a price's shortest text writes; prices of a market come again and again."""
+    return Decimal(repr(price))
 
 
 def book_view(
@@ -69,13 +77,15 @@ def book_view(
     n, equity_usd = len(symbols), float(state.equity)
     side, horizon = np.zeros(n, dtype=np.int16), np.full(n, -1, dtype=np.int16)
     elapsed, shares = np.zeros(n, dtype=np.bool_), np.zeros(n)
-    for symbol, position in sorted(state.ledger.positions.items()):
-        at = column.get(symbol)
-        if at is None:
-            continue
-        side[at], shares[at] = position.side, float(position.quantity)
-        horizon[at] = position.horizon
-        elapsed[at] = position.horizon < 0 or _elapsed(position, assembly, state, moment, interval_ns)
+    held = [(at, held) for symbol, held in state.ledger.positions.items() if (at := column.get(symbol)) is not None]
+    if held:
+        places = [at for at, _ in held]
+        shares[places] = [position.shares for _, position in held]
+        horizon[places] = [position.horizon for _, position in held]
+        side[places] = np.sign(shares[places])
+        elapsed[places] = [
+            position.horizon < 0 or _elapsed(position, assembly, state, moment, interval_ns) for _, position in held
+        ]
     working = np.zeros(n)
     for _, record in sorted(state.orders.open.items()):
         at = column.get(record.order.symbol)

@@ -7,7 +7,6 @@ same commands. A handler computes a whole new state and returns it; when it rais
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +28,7 @@ from LIVE_TRADING.common.events import (
     SystemFault,
     TargetsReady,
 )
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.engine.assembly import Assembly
 from LIVE_TRADING.engine.bar_end import on_bars, on_trigger
@@ -128,5 +128,5 @@ class EngineCore:
         """
         now_ns = max(stamped.t_ns, self._state.now_ns)
         state, commands = HANDLERS[type(stamped.event)](self._context, self._state, stamped.event, now_ns)
-        self._state = state if state.now_ns == now_ns else replace(state, now_ns=now_ns)
+        self._state = state if state.now_ns == now_ns else replaced(state, now_ns=now_ns)
         return commands

@@ -26,7 +26,7 @@ from LIVE_TRADING.common.types import (
     SizingResult,
     SpreadGateResult,
 )
-from LIVE_TRADING.engine.digest import decision_digest, fingerprint_text, stack_rows, trace_digest
+from LIVE_TRADING.engine.digest import decision_digest, fingerprint_text, split_rows, trace_digest
 
 STAGES = ("prediction", "blending", "arbitration", "barrier_gate", "spread_gate", "sizing", "risk")
 
@@ -57,6 +57,11 @@ def _grid(n_symbols: int) -> tuple[CodeArray, IntArray]:
     return np.repeat(first_key[:, None], n_symbols, axis=1), np.arange(n_symbols)
 
 
+@lru_cache(maxsize=8)
+def _names(symbols: tuple[str, ...]) -> bytes:
+    return "\n".join(symbols).encode()
+
+
 @dataclass(frozen=True, eq=False)
 class DecisionTrace:
     """The records of the stages, in order; an explanation is read from them and from nothing else."""
@@ -72,54 +77,48 @@ class DecisionTrace:
     @cached_property
     def reasons(self) -> CodeArray:
         """Reason codes (S, N), one row per stage of `STAGES`."""
-        return np.stack(
-            [
-                self.predictions.reason,
-                self.blend.reason,
-                self.arbitration.reason,
-                self.barrier.reason,
-                self.spread.reason,
-                self.sizing.reason,
-                self.risk_reason,
-            ]
-        ).astype(np.int16, copy=False)
+        rows = (
+            self.predictions.reason,
+            self.blend.reason,
+            self.arbitration.reason,
+            self.barrier.reason,
+            self.spread.reason,
+            self.sizing.reason,
+            self.risk_reason,
+        )
+        return np.array(rows, dtype=np.int16)
 
     @cached_property
     def stage_rows(self) -> dict[str, FloatArray]:
         """Every float of every stage as rows (K, N), canonical; what is not per symbol is repeated over the columns."""
         predictions, blend, chosen, sizing = self.predictions, self.blend, self.arbitration, self.sizing
         n = len(self.risk_reason)
-        wide = [np.broadcast_to(array.reshape(-1, 1), (array.size, n)) for array in (predictions.ic, blend.weights)]
-        return {
-            "prediction": stack_rows((predictions.raw, predictions.z, predictions.confidence, wide[0]), n),
-            "blending": stack_rows((wide[1], blend.sigma_bps, blend.alpha_bps, blend.reason), n),
-            "arbitration": stack_rows(
-                (
-                    chosen.cost_bps,
-                    chosen.net_bps,
-                    chosen.score,
-                    chosen.action,
-                    chosen.horizon,
-                    chosen.side,
-                    chosen.chosen_net_bps,
-                    chosen.entry_probability,
-                    chosen.reason,
-                ),
-                n,
+        ic, weights = (array.reshape(-1, 1).repeat(n, axis=1) for array in (predictions.ic, blend.weights))
+        stages = {
+            "prediction": (predictions.raw, predictions.z, predictions.confidence, ic),
+            "blending": (weights, blend.sigma_bps, blend.alpha_bps, blend.reason),
+            "arbitration": (
+                chosen.cost_bps,
+                chosen.net_bps,
+                chosen.score,
+                chosen.action,
+                chosen.horizon,
+                chosen.side,
+                chosen.chosen_net_bps,
+                chosen.entry_probability,
+                chosen.reason,
             ),
-            "gating": stack_rows(
-                (
-                    self.barrier.factor,
-                    self.barrier.reason,
-                    self.spread.spread_bps,
-                    self.spread.quote_age_s,
-                    self.spread.reason,
-                ),
-                n,
+            "gating": (
+                self.barrier.factor,
+                self.barrier.reason,
+                self.spread.spread_bps,
+                self.spread.quote_age_s,
+                self.spread.reason,
             ),
-            "sizing": stack_rows((sizing.raw_weight, sizing.target_weight, sizing.target_shares, sizing.reason), n),
-            "risk": stack_rows((self.risk_reason,), n),
+            "sizing": (sizing.raw_weight, sizing.target_weight, sizing.target_shares, sizing.reason),
+            "risk": (self.risk_reason,),
         }
+        return split_rows(stages, n)
 
     def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
         """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
@@ -197,7 +196,7 @@ class CycleResult:
         chosen = self.trace.arbitration
         return decision_digest(
             self.scheduled_time_ns,
-            "\n".join(self.symbols).encode(),
+            _names(self.symbols),
             self.trace.reasons,
             (chosen.horizon, chosen.side, self.trace.sizing.target_shares),
             self.orders,

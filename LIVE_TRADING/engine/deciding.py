@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from LIVE_TRADING.arbitration import CycleMoment
 from LIVE_TRADING.common.events import CycleAborted, PredictionsReady
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import Action, AllPredictions, CodeArray, Leg, Order
+from LIVE_TRADING.common.records import replaced
+from LIVE_TRADING.common.types import Action, AllPredictions, CodeArray, FloatArray, Leg, Order
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import book_view
 from LIVE_TRADING.engine.commands import Anomaly, BanditUpdated, Command, CycleDecided, CycleSkipped
@@ -24,6 +25,9 @@ from LIVE_TRADING.engine.state import CoreState, PendingCycle
 from LIVE_TRADING.learning import PendingReward, RoundTrip
 from LIVE_TRADING.risk import TradingState
 
+# plain integers: numpy takes several times longer over an enum member
+_ENTER, _HOLD, _EXTEND, _OK = int(Action.ENTER), int(Action.HOLD), int(Action.EXTEND), int(Reason.OK)
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -32,6 +36,7 @@ class Decided:
     pending: PendingCycle
     moment: CycleMoment
     predictions: AllPredictions
+    held_shares: FloatArray
     decision: Decision
 
 
@@ -52,39 +57,35 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     state, learned = _learn(context, state)
     stale = now_ns - end_ns > parts.max_prediction_age_ns
     moment = CycleMoment(end_ns, pending.slot, pending.n_bars_session, parts.session_ends, stale)
-    decision = decide(
-        parts.stages,
-        predictions,
-        parts.market.forecast.forecast_covariance(market.forecast),
-        pending.view,
-        book_view(
-            state,
-            parts,
-            context.run.symbols,
-            context.column,
-            moment,
-            planned_usd,
-            (ready.p_peak, ready.p_valley),
-            may_increase=not stale and state.risk.state is TradingState.ACTIVE,
-            interval_ns=context.run.interval_ns,
-        ),
-        parts.selector(state.bandit, context.run.seed),
+    book = book_view(
+        state,
+        parts,
+        context.run.symbols,
+        context.column,
+        moment,
+        planned_usd,
+        (ready.p_peak, ready.p_valley),
+        may_increase=not stale and state.risk.state is TradingState.ACTIVE,
+        interval_ns=context.run.interval_ns,
     )
-    return conclude(context, state, Decided(pending, moment, predictions, decision), learned, now_ns)
+    covariance = parts.market.forecast.forecast_covariance(market.forecast)
+    selector = parts.selector(state.bandit, context.run.seed)
+    decision = decide(parts.stages, predictions, covariance, pending.view, book, selector)
+    return conclude(context, state, Decided(pending, moment, predictions, book.held_shares, decision), learned, now_ns)
 
 
 def conclude(context: CoreContext, state: CoreState, decided: Decided, learned: list[Command], now_ns: int) -> Step:
     """Order what was decided and chain its digests; `learned` is told before the decision."""
     state, result, commands = _order(context, state, decided, now_ns)
     digest = state.digest.with_cycle(result.decision_digest, result.trace_digest)
-    return replace(state, digest=digest), [*learned, CycleDecided(result), *commands]
+    return replaced(state, digest=digest), [*learned, CycleDecided(result), *commands]
 
 
 def on_aborted(context: CoreContext, state: CoreState, aborted: CycleAborted, now_ns: int) -> Step:
     """End the cycle in flight without a decision."""
     if state.pending is None or state.pending.cycle_time_ns != aborted.cycle_time_ns:
         return state, []
-    return replace(state, pending=None), [CycleSkipped(aborted.cycle_time_ns, aborted.reason)]
+    return replaced(state, pending=None), [CycleSkipped(aborted.cycle_time_ns, aborted.reason)]
 
 
 def _order(
@@ -127,6 +128,8 @@ def _plan(context: CoreContext, state: CoreState, decided: Decided, now_ns: int)
     pending, moment, decision = decided.pending, decided.moment, decided.decision
     inputs = PlanInputs(
         symbols=context.run.symbols,
+        column=context.column,
+        held_shares=decided.held_shares,
         time_ns=pending.cycle_time_ns,
         action=decision.arbitration.action,
         stage_reason=_order_reason(decision),
@@ -147,13 +150,15 @@ def _plan(context: CoreContext, state: CoreState, decided: Decided, now_ns: int)
 def _order_reason(decision: Decision) -> CodeArray:
     """Return per symbol why an order would be sent: arbitration's reason, or sizing's where a position stays."""
     chosen, sizing = decision.arbitration, decision.sizing
-    stays = (chosen.action == int(Action.HOLD)) | (chosen.action == int(Action.EXTEND))
+    stays = (chosen.action == _HOLD) | (chosen.action == _EXTEND)
     return np.where(stays, sizing.reason, chosen.reason)
 
 
 def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, decided: Decided) -> CodeArray:
     """Return the risk stage's reason per symbol: why an entry that was wanted did not become an order."""
-    wants = (decided.decision.arbitration.action == Action.ENTER) & (planned == Reason.OK)
+    wants = (decided.decision.arbitration.action == _ENTER) & (planned == _OK)
+    if not wants.any():
+        return planned
     reason = planned
     if decided.moment.stale_predictions:
         reason = np.where(wants, np.int16(Reason.STALE_PREDICTIONS), reason)
@@ -167,7 +172,7 @@ def _risk_reasons(context: CoreContext, state: CoreState, planned: CodeArray, de
 def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, decision: Decision) -> CoreState:
     """Start the clock of positions that took another horizon."""
     chosen, ledger = decision.arbitration, state.ledger
-    extended = np.flatnonzero(chosen.action == Action.EXTEND).tolist()
+    extended = (chosen.action == _EXTEND).nonzero()[0].tolist()
     if not extended:
         return state
     for column in extended:
@@ -178,7 +183,7 @@ def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, deci
             pending.session_number,
             pending.slot,
         )
-    return replace(state, ledger=ledger)
+    return replaced(state, ledger=ledger)
 
 
 def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision: Decision) -> EntryTicket | None:
@@ -205,13 +210,13 @@ def _learn(context: CoreContext, state: CoreState) -> Step:
         return state, []
     trips = [trip for trade in state.matured if (trip := round_trip(trade)) is not None]
     if not trips:
-        return replace(state, matured=()), []
+        return replaced(state, matured=()), []
     bandit = context.parts.rewards.learn(state.bandit, trips)
     commands: list[Command] = []
     if bandit is not state.bandit:
         probabilities = context.parts.bandit.probabilities(bandit)
         commands.append(BanditUpdated(bandit.rounds, tuple(float(p) for p in probabilities)))
-    return replace(state, bandit=bandit, matured=()), commands
+    return replaced(state, bandit=bandit, matured=()), commands
 
 
 def round_trip(trade: ClosedTrade) -> RoundTrip | None:

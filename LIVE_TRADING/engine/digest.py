@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.reasons import REASONS_VERSION
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import FloatArray, Order, Rejection
 from LIVE_TRADING.common.units import plain
 
@@ -30,14 +31,26 @@ _MULTIPLIERS = np.frombuffer(hashlib.shake_256(b"fingerprint rows").digest(8 * 5
 
 def canonical(values: FloatArray) -> FloatArray:
     """Return float64 with one NaN pattern and −0 as +0."""
-    tidy = np.asarray(values, dtype=np.float64) + 0.0
-    return np.where(np.isnan(tidy), np.nan, tidy)
+    tidy: FloatArray = np.add(values, 0.0, dtype=np.float64)
+    unknown = tidy != tidy
+    if unknown.any():
+        tidy[unknown] = np.nan
+    return tidy
 
 
 def stack_rows(arrays: Iterable[np.ndarray], n_symbols: int) -> FloatArray:
     """Return arrays of shape (..., N) as rows (K, N), canonical."""
-    rows = [np.asarray(array, dtype=np.float64).reshape(-1, n_symbols) for array in arrays]
-    return canonical(np.concatenate(rows))
+    return canonical(np.concatenate([array.reshape(-1, n_symbols) for array in arrays], dtype=np.float64))
+
+
+def split_rows(stages: Mapping[str, Sequence[np.ndarray]], n_symbols: int) -> dict[str, FloatArray]:
+    """Return `stack_rows` of the arrays of each stage, in order: views of one table, that is tidied at once."""
+    table = stack_rows([array for arrays in stages.values() for array in arrays], n_symbols)  # order: of the stages
+    rows, first = {}, 0
+    for name, arrays in stages.items():  # order: of the stages
+        last = first + sum(array.size for array in arrays) // n_symbols
+        rows[name], first = table[first:last], last
+    return rows
 
 
 def fingerprint(rows: FloatArray) -> np.ndarray:
@@ -90,8 +103,7 @@ def decision_digest(
     digest.update(time_ns.to_bytes(8, "little"))
     digest.update(names)
     digest.update(np.ascontiguousarray(reasons, dtype="<i2").tobytes())
-    for array in choice:
-        digest.update(canonical(array).astype("<f8").tobytes())
+    digest.update(canonical(np.concatenate(choice, dtype=np.float64)).astype("<f8", copy=False).data)
     lines = [*sorted(order_line(order) for order in orders), "/", *sorted(map(rejection_line, rejections))]
     digest.update("\n".join(lines).encode())
     return digest.hexdigest()
@@ -101,7 +113,7 @@ def trace_digest(decision: str, stages: Iterable[FloatArray]) -> str:
     """Return the decision digest chained with every stage's canonical floats."""
     digest = hashlib.sha256(decision.encode())
     for rows in stages:
-        digest.update(rows.astype("<f8", copy=False).tobytes())
+        digest.update(np.ascontiguousarray(rows, dtype="<f8").data)
     return digest.hexdigest()
 
 
@@ -134,7 +146,7 @@ class RunDigest:
 
     def with_cycle(self, decision: str, trace: str) -> RunDigest:
         """Chain a cycle's digests."""
-        return replace(
+        return replaced(
             self,
             decision=_chain(self.decision, decision),
             trace=_chain(self.trace, trace),
@@ -145,7 +157,7 @@ class RunDigest:
     def with_fill(self, fill: OrderFill, leg: str) -> RunDigest:
         """Chain a fill."""
         line = fill_line(fill, leg)
-        return replace(
+        return replaced(
             self,
             fills=_chain(self.fills, line),
             run=_chain(self.run, f"fill|{line}"),
@@ -154,8 +166,8 @@ class RunDigest:
 
     def with_account(self, time_ns: int, cash: Decimal, positions: dict[str, Decimal]) -> RunDigest:
         """Chain cash and positions at a bar end."""
-        book = ",".join(f"{symbol}={plain(quantity)}" for symbol, quantity in sorted(positions.items()))
-        return replace(self, run=_chain(self.run, f"account|{time_ns}|{plain(cash)}|{book}"))
+        book = ",".join([f"{symbol}={plain(quantity)}" for symbol, quantity in sorted(positions.items())])
+        return replaced(self, run=_chain(self.run, f"account|{time_ns}|{plain(cash)}|{book}"))
 
     def texts(self) -> dict[str, str]:
         """Return the digests as hex by name."""

@@ -5,10 +5,11 @@ Every method returns a new ledger; the old one stays valid, so a handler that ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from LIVE_TRADING.common.events import OrderFill
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.units import BPS
 
 ZERO = Decimal(0)
@@ -32,8 +33,14 @@ class EntryTicket:
     slot: int
 
 
+class _Converted:
+    """Room for a position's quantity as a float, which every cycle asks for."""
+
+    __slots__ = ("_shares",)
+
+
 @dataclass(frozen=True, slots=True)
-class PositionState:
+class PositionState(_Converted):
     """One open position. `quantity` is signed. The clock (`clock_*`) is that of the held horizon.
 
     `cash_flow` sums −signed quantity · price over all fills of the round trip, `slippage` the price paid beyond the
@@ -61,6 +68,16 @@ class PositionState:
     def side(self) -> int:
         """Return +1 long, -1 short."""
         return 1 if self.quantity > 0 else -1
+
+    @property
+    def shares(self) -> float:
+        """Return the signed quantity as the pipeline's float."""
+        try:
+            shares: float = self._shares
+        except AttributeError:
+            shares = float(self.quantity)
+            object.__setattr__(self, "_shares", shares)
+        return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +178,10 @@ class Ledger:
     def reclocked(self, symbol: str, horizon: int, clock_ns: int, session_number: int, slot: int) -> Ledger:
         """Return the ledger with another horizon, and its clock reset, for one position."""
         positions = dict(self.positions)
-        positions[symbol] = replace(
+        positions[symbol] = replaced(
             positions[symbol], horizon=horizon, clock_ns=clock_ns, clock_session=session_number, clock_slot=slot
         )
-        return replace(self, positions=positions)
+        return replaced(self, positions=positions)
 
 
 def _check(fill: OrderFill) -> None:
@@ -211,7 +228,7 @@ def _change(held: PositionState, fill: OrderFill, signed: Decimal, slipped: Deci
     quantity = held.quantity + signed
     adds = held.quantity * signed > 0
     average = (held.average_price * held.quantity + fill.fill_price * signed) / quantity if adds else held.average_price
-    return replace(
+    return replaced(
         held,
         quantity=quantity,
         average_price=average,

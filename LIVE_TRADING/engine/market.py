@@ -7,11 +7,12 @@ volatility or a z-score has one implementation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import AllPredictions, BarBatch, FloatArray, Session
 from LIVE_TRADING.common.units import NS_PER_DAY
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
@@ -151,7 +152,7 @@ class MarketModel:
         forecast, predictions = self.forecast.forecast(
             memory.forecast, raw, slot, view.sigma_bps, age_ns, view.adv_usd, planned_usd
         )
-        return replace(memory, forecast=forecast), predictions
+        return replaced(memory, forecast=forecast), predictions
 
 
 class BarsAlone(MarketModel):
@@ -161,7 +162,7 @@ class BarsAlone(MarketModel):
         """Note the bar end; the view is empty."""
         n = len(bars.close)
         unknown = np.full(n, np.nan)
-        after = replace(
+        after = replaced(
             memory,
             session_open_ns=session.open_ns,
             session_number=self._session_number(memory, session),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -46,6 +46,8 @@ class PlanInputs:
     """
 
     symbols: tuple[str, ...]
+    column: Mapping[str, int]
+    held_shares: FloatArray
     time_ns: int
     action: CodeArray
     stage_reason: CodeArray
@@ -70,19 +72,15 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
     """
     symbols = inputs.symbols
     reason = np.full(len(symbols), Reason.OK, dtype=np.int16)
-    held = np.zeros(len(symbols))
-    columns = {symbol: column for column, symbol in enumerate(symbols)}
-    for symbol, position in sorted(inputs.ledger.positions.items()):
-        if symbol in columns:
-            held[columns[symbol]] = float(position.quantity)
-    working = _by_column(inputs, columns)
+    held = inputs.held_shares
+    working = _by_column(inputs)
     cancels: list[tuple[str, int]] = []
     for column, records in sorted(working.items()):
         asked = _in_the_way(inputs, column, records)
         cancels += asked
         reason[column] = Reason.CANCEL_WORKING if asked else Reason.OK
     free: list[int] = []
-    wanted = np.flatnonzero(np.isfinite(inputs.target_shares) & (inputs.target_shares != held))
+    wanted = (np.isfinite(inputs.target_shares) & (inputs.target_shares != held)).nonzero()[0]
     for column in wanted.tolist():
         if not inputs.can_fill:
             reason[column] = Reason.SESSION_CLOSED
@@ -90,13 +88,15 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
             free.append(column)
         elif reason[column] == Reason.OK:
             reason[column] = Reason.WORKING_ORDER
+    if not free:
+        return PlannedOrders((), (), tuple(cancels), (), reason)
     chosen = np.array(free, dtype=np.intp)
     change_usd = (inputs.target_shares[chosen] - held[chosen]) * inputs.price_usd[chosen]
     reduces = np.abs(inputs.target_shares[chosen]) < np.abs(held[chosen])
     orders: list[Order] = []
     order_reasons: list[int] = []
     rejections: list[Rejection] = []
-    net_usd = float(np.nansum(held * inputs.price_usd)) if free else 0.0
+    net_usd = float(np.nansum(held * inputs.price_usd))
     for place in send_sequence(change_usd, reduces, net_usd):
         column = free[place]
         order = _order(inputs, column, inputs.next_order_number + len(orders))
@@ -114,12 +114,13 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
     return PlannedOrders(tuple(orders), tuple(order_reasons), tuple(cancels), tuple(rejections), reason)
 
 
-def _by_column(inputs: PlanInputs, columns: dict[str, int]) -> dict[int, list[OrderRecord]]:
+def _by_column(inputs: PlanInputs) -> dict[int, list[OrderRecord]]:
     """Return the working orders of each symbol of the universe, oldest first."""
     working: dict[int, list[OrderRecord]] = {}
     for record in inputs.orders.open.values():  # order: of sending
-        if record.order.symbol in columns:
-            working.setdefault(columns[record.order.symbol], []).append(record)
+        column = inputs.column.get(record.order.symbol)
+        if column is not None:
+            working.setdefault(column, []).append(record)
     return working
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from LIVE_TRADING.common.events import (
     CancelRejected,
@@ -14,6 +13,7 @@ from LIVE_TRADING.common.events import (
     OrderReject,
 )
 from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg
 from LIVE_TRADING.engine.commands import Anomaly, Command, TradeClosed
 from LIVE_TRADING.engine.context import CoreContext, Step
@@ -28,7 +28,7 @@ def on_ack(context: CoreContext, state: CoreState, ack: OrderAck, now_ns: int) -
     record = state.orders.open.get(ack.order_id)
     if record is None or record.status not in UNCONFIRMED:
         return state, unless_known(state, ack.order_id)
-    return replace(state, orders=state.orders.with_record(replace(record, status=OrderStatus.ACCEPTED))), []
+    return replaced(state, orders=state.orders.with_record(replaced(record, status=OrderStatus.ACCEPTED))), []
 
 
 def on_fill(context: CoreContext, state: CoreState, fill: OrderFill, now_ns: int) -> Step:
@@ -46,10 +46,10 @@ def on_fill(context: CoreContext, state: CoreState, fill: OrderFill, now_ns: int
         origin = FillContext(record.ticket, record.order.order_number, record.reason)
         leg = record.order.leg
     ledger, trade = state.ledger.apply(fill, origin)
-    state = replace(state, ledger=ledger, orders=orders, digest=state.digest.with_fill(fill, leg))
+    state = replaced(state, ledger=ledger, orders=orders, digest=state.digest.with_fill(fill, leg))
     if trade is not None:
         commands.append(TradeClosed(trade))
-        state = replace(state, matured=(*state.matured, trade), trades=(*state.trades, trade)[-TRADE_HISTORY:])
+        state = replaced(state, matured=(*state.matured, trade), trades=(*state.trades, trade)[-TRADE_HISTORY:])
     if fill.order_id in state.orders.closed:
         state, sent = _exit_that_waited(context, state, fill.order_id, now_ns)
         commands += sent
@@ -95,7 +95,7 @@ def on_cancel_rejected(context: CoreContext, state: CoreState, rejected: CancelR
     """Say it. What became of the order stands in its own reports; one that still works may be cancelled again."""
     record = state.orders.open.get(rejected.order_id)
     if record is not None:
-        state = replace(state, orders=state.orders.with_record(replace(record, cancel_asked_ns=-1)))
+        state = replaced(state, orders=state.orders.with_record(replaced(record, cancel_asked_ns=-1)))
     return state, [Anomaly("cancel_rejected", f"{rejected.order_id}: {rejected.reason}")]
 
 
@@ -104,8 +104,8 @@ def finish(context: CoreContext, state: CoreState, order_id: str, status: OrderS
     record = state.orders.open.get(order_id)
     if record is None:
         return state, unless_known(state, order_id)
-    finished = replace(record, status=status, venue_reason=why)
-    state = replace(state, orders=state.orders.with_record(finished))
+    finished = replaced(record, status=status, venue_reason=why)
+    state = replaced(state, orders=state.orders.with_record(finished))
     return _exit_that_waited(context, state, order_id, now_ns)
 
 

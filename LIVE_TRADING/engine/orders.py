@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from LIVE_TRADING.common.events import OrderFill
+from LIVE_TRADING.common.layered import Layered
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg, Order
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.engine.ledger import EntryTicket
@@ -93,7 +96,7 @@ class OrderRecord:
             status = self.status
         else:
             status = OrderStatus.FILLED if filled >= self.order.quantity else OrderStatus.PARTIALLY_FILLED
-        return replace(
+        return replaced(
             self,
             status=status,
             filled=filled,
@@ -111,7 +114,7 @@ class OrderBook:
     """
 
     open: dict[str, OrderRecord]
-    closed: dict[str, OrderRecord]
+    closed: Mapping[str, OrderRecord]
     strangers: tuple[str, ...] = ()
 
     def __contains__(self, order_id: object) -> bool:
@@ -133,7 +136,7 @@ class OrderBook:
         opened, closed = dict(self.open), self.closed
         if record.status.is_terminal:
             opened.pop(order_id, None)
-            closed = {**closed, order_id: record}
+            closed = Layered.of(closed).with_item(order_id, record)
         else:
             opened[order_id] = record
         return OrderBook(opened, closed, self.strangers)
@@ -146,11 +149,11 @@ class OrderBook:
             for number, (order_id, record) in enumerate(self.closed.items())  # order: of closing
             if number >= old or record.order.decision_time_ns >= instant_ns
         }
-        return replace(self, closed=closed)
+        return replaced(self, closed=closed)
 
     def with_stranger(self, execution_id: str) -> OrderBook:
         """Return the book with an execution of an unknown order remembered."""
-        return replace(self, strangers=(*self.strangers, execution_id)[-REMEMBERED_CLOSED_ORDERS:])
+        return replaced(self, strangers=(*self.strangers, execution_id)[-REMEMBERED_CLOSED_ORDERS:])
 
     def of_symbol(self, symbol: str) -> tuple[OrderRecord, ...]:
         """Return the open orders of a symbol, oldest first."""

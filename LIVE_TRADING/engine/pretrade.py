@@ -49,30 +49,38 @@ class PreTradeCheck:
         self._state = state
         self._now_ns = now_ns
         self._book: dict[str, _Reserved] = {}
+        self._measured = False
         self._gross_usd = self._net_usd = math.nan
 
     def _measure(self) -> None:
         """Take up the book as it stands; most cycles send nothing and never ask."""
-        state = self._state
-        for symbol, position in state.ledger.positions.items():  # order: of opening, sorted below
-            price = float(mark(position, state.quotes, self._context.column))
-            self._book[symbol] = _Reserved(position.quantity, price_usd=price)
-        for record in state.orders.open.values():  # order: of sending, sums of Decimals
+        held = self._state.ledger.positions
+        for record in self._state.orders.open.values():  # order: of sending, sums of Decimals
             self._of(record.order.symbol).take(record.order.side, record.remaining)
-        values = [self._book[symbol].value_usd() for symbol in sorted(self._book)]
+        values = [
+            self._book[symbol].value_usd() if symbol in self._book else held[symbol].shares * self._price(symbol)
+            for symbol in sorted({*held, *self._book})
+        ]
         self._gross_usd, self._net_usd = sum(map(abs, values), 0.0), sum(values, 0.0)
+        self._measured = True
 
     def _of(self, symbol: str) -> _Reserved:
         found = self._book.get(symbol)
         if found is None:
-            at = self._context.column.get(symbol)
-            price = float(self._state.quotes.close[at]) if at is not None else float("nan")
-            found = self._book[symbol] = _Reserved(price_usd=price)
+            quantity = self._state.ledger.quantity(symbol)
+            found = self._book[symbol] = _Reserved(quantity, price_usd=self._price(symbol))
         return found
+
+    def _price(self, symbol: str) -> float:
+        """Return the last close; before the first, what a position has cost on average, NaN without one."""
+        at, position = self._context.column.get(symbol), self._state.ledger.positions.get(symbol)
+        if position is not None:
+            return float(mark(position, self._state.quotes, self._context.column))
+        return self._state.quotes.close.item(at) if at is not None else math.nan
 
     def __call__(self, order: Order) -> Rejection | None:
         """Return the first rule's no, or None; then the order is reserved."""
-        if not self._book:
+        if not self._measured:
             self._measure()
         reserved = self._of(order.symbol)
         rejection = self._context.parts.rules.check(order, self._seen(order.symbol, reserved))

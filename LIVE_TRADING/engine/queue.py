@@ -21,13 +21,15 @@ class EventQueue:
         self._classes: tuple[deque[tuple[int, Event]], ...] = tuple(deque() for _ in Priority)
         self._number = itertools.count()
         self._in_a_row = 0
+        self._length = 0
 
     def put(self, event: Event) -> None:
         """Queue an event behind those of its class."""
         self._classes[PRIORITY[type(event)]].append((next(self._number), event))
+        self._length += 1
 
     def __len__(self) -> int:
-        return sum(map(len, self._classes))
+        return self._length
 
     def pop(self) -> Event:
         """Return the next event.
@@ -40,6 +42,7 @@ class EventQueue:
         waiting = [events for events in self._classes if events]
         if not waiting:
             raise IndexError("the queue is empty")
+        self._length -= 1
         served, lower = waiting[0], waiting[1:]
         if not lower:
             self._in_a_row = 0

@@ -77,7 +77,7 @@ def on_targets(context: CoreContext, state: CoreState, ready: TargetsReady, now_
         interval_ns=context.run.interval_ns,
     )
     predictions, decision = decide_by_rule(parts.target_sizer, ready.weights, book)
-    return conclude(context, state, Decided(pending, moment, predictions, decision), [], now_ns)
+    return conclude(context, state, Decided(pending, moment, predictions, book.held_shares, decision), [], now_ns)
 
 
 def decide_by_rule(sizer: TargetSizer, weights: FloatArray, book: BookView) -> tuple[AllPredictions, Decision]:

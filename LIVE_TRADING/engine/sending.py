@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg, Order, Side
 from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, Command, SubmitOrder
 from LIVE_TRADING.engine.context import CoreContext, Step
@@ -21,7 +20,7 @@ def submit(
 ) -> tuple[CoreState, SubmitOrder]:
     """Return the state in which the order is on its way, and the command that sends it."""
     record = OrderRecord(order, OrderStatus.SUBMITTED, reason, ticket)
-    after = replace(
+    after = replaced(
         state,
         orders=state.orders.with_record(record),
         order_number=order.order_number,
@@ -33,7 +32,7 @@ def submit(
 def request_cancel(state: CoreState, record: OrderRecord, reason: int, now_ns: int, *, then_exit: bool = False) -> Step:
     """Ask for a cancel, unless that has just been done; `then_exit`: what is held then is to be left."""
     ask, order = record.may_ask_cancel(now_ns), record.order
-    asked = replace(
+    asked = replaced(
         record,
         cancel_asked_ns=now_ns if ask else record.cancel_asked_ns,
         cancel_reason=reason if ask or then_exit else record.cancel_reason,
@@ -42,7 +41,7 @@ def request_cancel(state: CoreState, record: OrderRecord, reason: int, now_ns: i
     if asked == state.orders.open[order.client_order_id]:
         return state, []
     commands: list[Command] = [CancelOrder(order.client_order_id, order.symbol, reason)] if ask else []
-    return replace(state, orders=state.orders.with_record(asked)), commands
+    return replaced(state, orders=state.orders.with_record(asked)), commands
 
 
 def cancel_new_risk(state: CoreState, now_ns: int) -> Step:
@@ -66,7 +65,7 @@ def cancel_all(state: CoreState, reason: int, now_ns: int) -> Step:
     """Cancel whatever works; nothing is left or opened in its place."""
     commands: list[Command] = []
     for record in tuple(state.orders.open.values()):  # order: of sending
-        state, asked = request_cancel(state, replace(record, then_exit=False), reason, now_ns)
+        state, asked = request_cancel(state, replaced(record, then_exit=False), reason, now_ns)
         commands += asked
     return state, commands
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session, record_dict
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger
@@ -52,6 +53,9 @@ class Quotes:
         """Return the quotes after bars whose closing quotes are newer."""
         traded = np.isfinite(bars.close) & (self.bar_end_ns < bars.bar_end_ns)
         quoted = (np.isfinite(bars.bid) | np.isfinite(bars.ask)) & (self.quote_ns < bars.bar_end_ns)
+        if traded.all() and quoted.all():
+            now = np.full(len(traded), bars.bar_end_ns, dtype=np.int64)
+            return Quotes(bars.close, bars.bid, bars.ask, now, now)
         return Quotes(
             np.where(traded, bars.close, self.close),
             np.where(quoted, bars.bid, self.bid),
@@ -91,7 +95,7 @@ class CoreState:
 
     def cycle_answered(self, market: MarketMemory) -> CoreState:
         """Return the state after the answer that a cycle waited for; it counts as decided."""
-        return replace(self, pending=None, cycle_number=self.cycle_number + 1, market=market)
+        return replaced(self, pending=None, cycle_number=self.cycle_number + 1, market=market)
 
     def bars_of(self, bar_end_ns: int) -> BarBatch | None:
         """Return the bars that have come for a bar end whose cycle has not been triggered."""

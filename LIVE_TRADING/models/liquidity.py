@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch, FloatArray
 
 
@@ -48,7 +49,7 @@ class AdvModel:
             state = self._close_session(state)
         traded_usd = bars.close * bars.volume
         so_far = np.where(np.isnan(state.today_usd), 0.0, state.today_usd)
-        return replace(state, today_usd=np.where(np.isnan(traded_usd), state.today_usd, so_far + traded_usd))
+        return replaced(state, today_usd=np.where(np.isnan(traded_usd), state.today_usd, so_far + traded_usd))
 
     def adv_usd(self, state: AdvState) -> FloatArray:
         """Return the average (N,) in USD; NaN: unknown."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from decimal import Decimal
 
 from LIVE_TRADING.common.exceptions import RiskLimitError
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.risk.config import RiskConfig
 from LIVE_TRADING.risk.exposure import Exposure
 from LIVE_TRADING.risk.monitors import DailyLossMonitor, DrawdownMonitor
@@ -58,8 +58,8 @@ class RiskGuardrails:
             return memory
         equity = _decimal(equity_usd)
         if not equity.is_finite():
-            return replace(memory, session_date=session_date)
-        return replace(memory, session_date=session_date, session_open_equity_usd=equity, deposits_usd=Decimal(0))
+            return replaced(memory, session_date=session_date)
+        return replaced(memory, session_date=session_date, session_open_equity_usd=equity, deposits_usd=Decimal(0))
 
     def evaluate(
         self,
@@ -91,7 +91,8 @@ class RiskGuardrails:
         if not equity.is_finite():
             memory = self.halt(memory, EQUITY_UNREADABLE, f"equity is {equity}", time_ns)
             return memory, self._status(before, memory, equity, exposure)
-        memory = replace(memory, peak_equity_usd=self._drawdown.peak(equity, memory.peak_equity_usd))
+        if equity > memory.peak_equity_usd:
+            memory = replaced(memory, peak_equity_usd=equity)
         if self._enabled:
             memory = self._trip(memory, self._drawdown, equity, memory.peak_equity_usd, "peak", time_ns)
             memory = self._trip(memory, self._daily, equity, memory.session_open_equity_usd, "session open", time_ns)
@@ -124,7 +125,7 @@ class RiskGuardrails:
         """
         equity = self._positive(equity_usd, "equity to reset to")
         released = self._released(memory, "reset", reason, time_ns)
-        return replace(released, peak_equity_usd=equity, session_open_equity_usd=equity, deposits_usd=Decimal(0))
+        return replaced(released, peak_equity_usd=equity, session_open_equity_usd=equity, deposits_usd=Decimal(0))
 
     def deposit(self, memory: RiskMemory, amount_usd: Decimal, equity_before_usd: Decimal | float) -> RiskMemory:
         """Return the memory after cash came in (negative: went out), given the equity just before.
@@ -136,7 +137,7 @@ class RiskGuardrails:
         """
         before = self._positive(equity_before_usd, "equity before a deposit")
         after = self._positive(before + amount_usd, "equity after a deposit")
-        return replace(
+        return replaced(
             memory,
             peak_equity_usd=memory.peak_equity_usd * after / before,
             session_open_equity_usd=memory.session_open_equity_usd * after / before,
@@ -177,7 +178,7 @@ class RiskGuardrails:
     @staticmethod
     def _released(memory: RiskMemory, action: str, reason: str, time_ns: int) -> RiskMemory:
         lifted = tuple(latch.rule_id for latch in memory.latches)
-        return replace(memory, latches=(), last_release=Release(action, reason, time_ns, lifted))
+        return replaced(memory, latches=(), last_release=Release(action, reason, time_ns, lifted))
 
     @staticmethod
     def _positive(amount_usd: Decimal | float, what: str) -> Decimal:
@@ -195,4 +196,4 @@ def _latched(memory: RiskMemory, latch: Latch) -> RiskMemory:
     """Add a latch; the first of its kind stays, with its time and message."""
     if any((held.rule_id, held.state) == (latch.rule_id, latch.state) for held in memory.latches):
         return memory
-    return replace(memory, latches=(*memory.latches, latch))
+    return replaced(memory, latches=(*memory.latches, latch))

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+
+
+@lru_cache(maxsize=64)
+def _kept(limit_frac: float) -> Decimal:
+    return 1 - Decimal(repr(limit_frac))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +24,13 @@ class _LossLimit:
 
     def tripped(self, equity_usd: Decimal, base_usd: Decimal) -> bool:
         """Return whether the loss has reached the limit."""
-        return equity_usd <= base_usd * (1 - Decimal(repr(self.limit_frac)))
+        return equity_usd <= base_usd * _kept(self.limit_frac)
 
 
 class DrawdownMonitor(_LossLimit):
     """Drawdown E/peak − 1; the peak starts at the starting equity."""
 
     rule_id = "max_drawdown"
-
-    def peak(self, equity_usd: Decimal, peak_usd: Decimal) -> Decimal:
-        """Return the peak after seeing an equity."""
-        return max(peak_usd, equity_usd)
 
 
 class DailyLossMonitor(_LossLimit):

@@ -65,7 +65,9 @@ class RiskMemory:
     @property
     def state(self) -> TradingState:
         """Return the strictest state of any latch."""
-        return max((latch.state for latch in self.latches), key=SEVERITY.index, default=TradingState.ACTIVE)
+        if not self.latches:
+            return TradingState.ACTIVE
+        return max((latch.state for latch in self.latches), key=SEVERITY.index)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the memory as JSON values; `state` is for readers and follows from the latches."""
