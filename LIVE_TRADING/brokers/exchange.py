@@ -20,6 +20,7 @@ ADV are known. At the session's end the last bar is matched first, then day orde
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
@@ -140,7 +141,8 @@ class SimulatedExchange:
         self._working: dict[str, WorkingOrder] = {}
         self._seen_ids: dict[str, None] = {}  # oldest first
         self._ended: dict[str, VenueOrder] = {}
-        self._fills: deque[tuple[OrderFill, dict[str, Any]]] = deque(maxlen=REMEMBERED_FILLS)  # each with its JSON
+        self._fills: deque[OrderFill] = deque(maxlen=REMEMBERED_FILLS)
+        self._fill_entries: dict[str, dict[str, Any]] = {}  # their JSON by execution, of those written before
         self._executions = 0
         self._market = VenueMarket(len(symbols))
         self._last_bar_end_ns = -1  # of bars that could fill
@@ -202,7 +204,7 @@ class SimulatedExchange:
 
     def executions(self, since_ns: int) -> list[OrderFill]:
         """Return the last 1,000 executions, oldest first, without those before an instant."""
-        return [fill for fill, _ in self._fills if fill.timestamp_ns >= since_ns]
+        return [fill for fill in self._fills if fill.timestamp_ns >= since_ns]
 
     def _end(self, order_id: str, status: VenueStatus, filled: Decimal, reason: str) -> None:
         self._ended[order_id] = VenueOrder(status, filled, reason)
@@ -312,7 +314,7 @@ class SimulatedExchange:
         else:
             self.positions.pop(fill.symbol, None)
         self.cash -= signed * fill.fill_price + fill.commission
-        self._fills.append((fill, to_json_value(fill)))
+        self._fills.append(fill)
 
     def _expire_before(self, session: Session, now_ns: int) -> list[Report]:
         """Expire what a session left behind whose last bar never came."""
@@ -339,11 +341,19 @@ class SimulatedExchange:
             "working": [to_json_value(working) for working in self._working.values()],
             "seen_ids": list(self._seen_ids),
             "ended": {order_id: to_json_value(ended) for order_id, ended in self._ended.items()},  # order: of ending
-            "fills": [entry for _, entry in self._fills],
+            "fills": self._written_fills(),
             "executions": self._executions,
             "market": self._market.to_dict(),
             "last_bar_end_ns": self._last_bar_end_ns,
         }
+
+    def _written_fills(self) -> list[dict[str, Any]]:
+        """Return the remembered executions as JSON values, each made once: the paper venue writes them at every bar."""
+        before = self._fill_entries
+        self._fill_entries = {
+            fill.execution_id: before.get(fill.execution_id) or to_json_value(fill) for fill in self._fills
+        }
+        return list(self._fill_entries.values())  # order: of booking
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state that `to_dict` gave.
@@ -361,7 +371,7 @@ class SimulatedExchange:
         self._working = {working.order.client_order_id: working for working in restored}
         self._seen_ids = dict.fromkeys(state["seen_ids"])
         self._ended = {key: record_from(VenueOrder, entry) for key, entry in state["ended"].items()}  # order: as above
-        fills = [(record_from(OrderFill, entry), entry) for entry in state["fills"]]
+        fills = [record_from(OrderFill, entry) for entry in state["fills"]]
         self._fills = deque(fills, maxlen=REMEMBERED_FILLS)
         self._executions = state["executions"]
         self._market.restore(state["market"])

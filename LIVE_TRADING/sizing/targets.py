@@ -53,9 +53,9 @@ class TargetSizer:
         leaves = is_held & (wanted == 0.0)
         target, reason = self._turnover.settle(np.where(np.isnan(wanted), held, wanted), held, is_held, _ALWAYS)
         if not may_increase.all():
+            target = np.where(~may_increase & (target * held < 0.0), 0.0, target)
             grows = ~may_increase & (np.abs(target) > np.abs(held))
             target, reason = np.where(grows, held, target), np.where(grows, np.int16(_GATED), reason)
-            target = np.where(~may_increase & (target * held < 0.0), 0.0, target)
         shares = whole_lots(target * (equity / price), lot)
         step = np.abs(shares - held_shares)
         moves = (reason == _SIZED) & ((step > 0.0) & (step * price >= min_notional_usd))
