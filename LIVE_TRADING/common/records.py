@@ -18,15 +18,16 @@ def replaced(record: R, **changes: Any) -> R:
     KeyError
         The record has no such field.
     """
-    kind = type(record)
+    kind: Any = type(record)
     values_of, place = _layout(kind)
     values = list(values_of(record))
     for name, value in changes.items():  # order: each sets a field of its own
         values[place[name]] = value
-    return kind(*values)
+    changed: R = kind(*values)
+    return changed
 
 
 @lru_cache(maxsize=256)
-def _layout(kind: type[Any]) -> tuple[Any, dict[str, int]]:
+def _layout(kind: Any) -> tuple[Any, dict[str, int]]:
     names = [field.name for field in fields(kind)]
     return attrgetter(*names), {name: place for place, name in enumerate(names)}

@@ -94,7 +94,7 @@ class DecisionTrace:
         predictions, blend, chosen, sizing = self.predictions, self.blend, self.arbitration, self.sizing
         n = len(self.risk_reason)
         ic, weights = (array.reshape(-1, 1).repeat(n, axis=1) for array in (predictions.ic, blend.weights))
-        stages = {
+        stages: dict[str, tuple[np.ndarray[Any, Any], ...]] = {
             "prediction": (predictions.raw, predictions.z, predictions.confidence, ic),
             "blending": (weights, blend.sigma_bps, blend.alpha_bps, blend.reason),
             "arbitration": (

@@ -37,6 +37,7 @@ class _Converted:
     """Room for a position's quantity as a float, which every cycle asks for."""
 
     __slots__ = ("_shares",)
+    _shares: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ class PositionState(_Converted):
     def shares(self) -> float:
         """Return the signed quantity as the pipeline's float."""
         try:
-            shares: float = self._shares
+            return self._shares
         except AttributeError:
             shares = float(self.quantity)
             object.__setattr__(self, "_shares", shares)
-        return shares
+            return shares
 
 
 @dataclass(frozen=True, slots=True)
