@@ -114,6 +114,27 @@ def test_a_model_that_peeks(recording: Loaded, model: Callable[[Loaded], PlainFo
     assert first.instant_ns == report.instants_ns[len(report.agreed_ns)]
 
 
+class PeekingClassifier(PlainForecast):
+    """Forecasts that are honest, beside a probability of a peak that knows the day's last close."""
+
+    def __init__(self, recording: Loaded) -> None:
+        super().__init__(["return_1"], 3)
+        self._recording = recording
+
+    def predict_block(self, features: FloatArray) -> RawPredictions:
+        said = super().predict_block(features)
+        close = self._recording.latest.close
+        last = np.nan_to_num(close[-1] / np.nanmean(close, axis=0), nan=1.0)
+        p_peak = np.broadcast_to(np.clip(last - 0.6, 0.0, 1.0), (len(features), len(last)))
+        return RawPredictions(said.raw, p_peak, np.full_like(p_peak, 0.1))
+
+
+def test_a_classifier_that_peeks(recording: Loaded) -> None:
+    report = checked(recording, PeekingClassifier(recording))
+    assert [one.name for one in report.differences if one.stage == "forecasts"] == ["p_peak"]
+    assert stages_of(report)[0] == "forecasts"
+
+
 def test_features_that_read_the_next_bar(recording: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = FeatureBuilder.advance
 
