@@ -13,9 +13,16 @@ from real_runs import AFTER_TRAINING, FILE, WEEK, World, low_cost
 
 from LIVE_TRADING.cli.backtest import BacktestRequest
 from LIVE_TRADING.cli.check_lookahead import Check, check
-from LIVE_TRADING.cli.compose import open_recording
+from LIVE_TRADING.cli.compose import open_recording, settings_for
+from LIVE_TRADING.cli.settings import engine_config
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.data import spread
+from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
+from LIVE_TRADING.models.families.interface import family_names
+from LIVE_TRADING.models.features import FeatureBuilder
+from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
+from LIVE_TRADING.training.train import train_run
+from tests.support.onnx_graphs import planted_rule
 
 
 def checked(bars: Path, run_root: Path, span: tuple[str, str | None], count: int) -> Check:
@@ -50,6 +57,45 @@ def test_a_spread_estimate_that_counts_the_session_it_is_for(world: World, monke
     first = found.differences[0]
     assert (first.stage, first.name) == ("bars", "bid")
     assert found.report.agreed_ns == ()
+
+
+MARKET = {"n_symbols": 12, "n_sessions": 30, "bars_per_session": 26}
+TRAINED_SESSIONS, LOOKBACK = 26, 10
+SMALL_PARAMS = {
+    "extra_trees": {"n_estimators": 10, "min_samples_leaf": 100},
+    "hist_gradient_boosting": {"max_iter": 10, "max_leaf_nodes": 8},
+    "lightgbm": {"num_trees": 10, "num_leaves": 8},
+    "quantile_lightgbm": {"num_trees": 10, "num_leaves": 8},
+}
+
+
+def test_every_family_there_is(tmp_path: Path) -> None:
+    """A run of all families, one of them over sequences, on the simulated market."""
+    market = SimulatedMarketConfig(**MARKET)
+    panel, families = simulate_market(market), family_names()
+    settings = settings_for("low_cost", [f"simulated.{key}={value}" for key, value in MARKET.items()])
+    names = FeatureBuilder(settings.features, 12, 26).names
+    (tmp_path / "rule.onnx").write_bytes(planted_rule(market, LOOKBACK, names))
+    sequences = {
+        "files": {"ret_15m": str(tmp_path / "rule.onnx")},
+        "lookback": LOOKBACK,
+        "trained_until": "2024-12-31",
+    }
+    config = TrainingConfig(
+        horizons=("15m",),
+        families=families,
+        params={**SMALL_PARAMS, "onnx": sequences},
+        barrier=BarrierTrainingConfig(enabled=False),
+    )
+    until = panel.sessions.sessions[TRAINED_SESSIONS - 1].date
+    train_run(panel, config, tmp_path / "run", until, engine=engine_config(settings))
+    recording = open_recording("simulated", settings, None, "auto", tmp_path / "run")
+    found = check(recording, settings, BacktestRequest(tmp_path / "run", "all"), 20, seed=7)
+    assert found.differences == ()
+    assert len(found.report.agreed_ns) == 20
+    assert set(found.report.forecasts) == set(families) >= {"mlp", "onnx", "quantile_lightgbm", "ridge"}
+    assert min(found.report.forecasts.values()) > 20 * 10
+    assert found.report.fills > 10
 
 
 @pytest.mark.slow
