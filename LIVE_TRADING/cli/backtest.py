@@ -101,8 +101,12 @@ def backtest(
     settings: Settings,
     request: BacktestRequest,
     on_session: Callable[[Session, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> BacktestRecord:
-    """Run a backtest and return its record. `on_session` is told each session and the number there are."""
+    """Run a backtest and return its record.
+
+    `on_session` is told each session and the number there are, `tell` what a user should know before it starts.
+    """
     started = time.perf_counter()
     recorders: list[Recorder] = []
 
@@ -112,6 +116,8 @@ def backtest(
 
     opened = open_backtest(source, settings, request, record, on_session)
     plan, engine, (recorder,) = opened.plan, opened.engine, recorders
+    if tell is not None and plan.barrier_gate_off:
+        tell(f"barrier gate off: {plan.barrier_gate_off}")
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
@@ -119,7 +125,7 @@ def backtest(
         sessions,
         effort,
         source.panel.quotes_estimated,
-        _notes(source),
+        _notes(source, plan.barrier_gate_off),
         _used(settings),
         lambda symbol: _closes(source.panel, symbol, sessions),
     )
@@ -137,10 +143,14 @@ def _closes(panel: BarPanel, symbol: str, sessions: tuple[Session, ...]) -> Pric
     return PriceLine(panel.bar_end_ns[rows], panel.close[rows, panel.column_of(symbol)].copy())
 
 
-def _notes(source: Source) -> tuple[str, ...]:
-    """Return what a reader of the report should know of the data."""
-    dropped = source.panel.dropped_outside_sessions
-    return (f"{dropped:,} bars outside regular sessions were left out.",) if dropped else ()
+def _notes(source: Source, gate_off: str) -> tuple[str, ...]:
+    """Return what a reader of the report should know of data and models."""
+    notes = []
+    if source.panel.dropped_outside_sessions:
+        notes.append(f"{source.panel.dropped_outside_sessions:,} bars outside regular sessions were left out.")
+    if gate_off:
+        notes.append(f"The barrier gate was off, so it made no entry smaller and blocked none: {gate_off}.")
+    return tuple(notes)
 
 
 def run_backtest(
@@ -177,7 +187,8 @@ def run_backtest(
         def advance(session: Session, total: int) -> None:
             progress.update(task, total=total, description=f"backtest {session.date}", advance=1)
 
-        record = backtest(source, settings, BacktestRequest(folder, run_name(run_id, run_root), start, end), advance)
+        request = BacktestRequest(folder, run_name(run_id, run_root), start, end)
+        record = backtest(source, settings, request, advance, progress.console.print)
     summary: dict[str, Any] = write_outputs(record, out)
     Console().print(summary_table(summary, out))
     return 0

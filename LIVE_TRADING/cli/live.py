@@ -181,6 +181,8 @@ def run_live_trading(
                 f"decides after {iso_utc(run.warmup_until_ns)}"
                 + (f", resumes at {iso_utc(engine.recovered.resume_ns)}" if engine.recovered.resumed else "")
             )
+            if engine.barrier_gate_off:
+                console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
             if dry_run:
                 _check_recorded(request, run)
                 console.print("dry run: everything fits; nothing was traded")

@@ -67,7 +67,11 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """An opened run, ready to be fed with what arrives in (feed_start, end]."""
+    """An opened run, ready to be fed with what arrives in (feed_start, end].
+
+    `barrier_gate_off`: why the barrier gate will judge nothing, "" where it does, or where a predictor of one's own
+    decides that.
+    """
 
     run: RunStarted
     assembly: Assembly
@@ -76,6 +80,7 @@ class RunPlan:
     feed_start_ns: int
     end_ns: int
     rule: TargetRule | None = None
+    barrier_gate_off: str = ""
 
     def core(self) -> EngineCore:
         """Return a core at the start of the run."""
@@ -114,6 +119,7 @@ class _Artifacts:
     predictor: RunPredictor | None
     snapshot: Mapping[str, Mapping[str, np.ndarray[Any, Any]]] | None
     until_ns: int | None
+    no_barriers: str
 
 
 def open_run(
@@ -193,7 +199,8 @@ def open_run(
     market = assembly.market.initial()
     if from_snapshot and found.snapshot is not None:
         market = assembly.market.from_parts(found.snapshot)
-    return RunPlan(run, assembly, market, found.predictor, feed_start, end, rule)
+    gate_off = found.no_barriers if config.gating.barrier.enabled else "gating.barrier.enabled is false"
+    return RunPlan(run, assembly, market, found.predictor, feed_start, end, rule, gate_off)
 
 
 def _check_currency(instruments: Mapping[str, Instrument], symbols: Sequence[str]) -> None:
@@ -220,7 +227,8 @@ def _load(
     if run_root is None:
         horizons = expressible_horizons(data.interval_ns)
         zero, none = np.zeros((len(horizons), 1)), np.full((len(horizons), 1), np.nan)
-        return _Artifacts(horizons, (RULE_FAMILY,), {}, (zero, zero, none), predictor, None, None)
+        no_barriers = "there are no models" if predictor is None else ""
+        return _Artifacts(horizons, (RULE_FAMILY,), {}, (zero, zero, none), predictor, None, None, no_barriers)
     loader = ModelLoader(
         run_root,
         interval_ns=data.interval_ns,
@@ -242,17 +250,22 @@ def _load(
             f"{run_root}: trained on calendar {found.calendar} with {found.bars_per_session} bars a session, the data "
             f"have {data.calendar} with {data.bars_per_session}; use such data or train on these"
         )
-    used = found.horizons
+    no_barriers = ""
     if predictor is None:
         models = MultiHorizonPredictor(loader, targets=targets)
-        predictor, used = _OnGrid(models, found.horizons), models.horizons
-    hashes = {
-        f"ret_{horizon}/{family}": loader.entry(f"ret_{horizon}", family).meta_sha256
-        for horizon in used
-        for family in found.families
-    }
-    figures = (found.validation.ic, found.validation.n_effective, found.validation.rmse)
-    return _Artifacts(found.horizons, found.families, hashes, figures, predictor, loader.snapshot(), found.until_ns)
+        predictor, hashes, no_barriers = _OnGrid(models, found.horizons), models.model_hashes(), models.no_barriers
+    else:
+        hashes = {f"{entry.target}/{entry.family}": entry.meta_sha256 for entry in loader.manifest.models}
+    return _Artifacts(
+        found.horizons,
+        found.families,
+        hashes,
+        (found.validation.ic, found.validation.n_effective, found.validation.rmse),
+        predictor,
+        loader.snapshot(),
+        found.until_ns,
+        no_barriers,
+    )
 
 
 def expressible_horizons(interval_ns: int) -> tuple[str, ...]:

@@ -27,12 +27,14 @@ def tell_run(bus: Publisher, now_ns: int, run: RunStarted, recovered: Recovered)
     )
 
 
-def tell_models(bus: Publisher, now_ns: int, run: RunStarted, targets: Sequence[str] | None) -> None:
-    """Tell each model that was loaded; `targets` is the subset asked for, None all."""
+def tell_models(bus: Publisher, now_ns: int, run: RunStarted, targets: Sequence[str] | None, gate_off: str) -> None:
+    """Tell each model that was loaded; `targets` is the subset asked for, None all; and why the barrier gate is off."""
     for name, sha256 in sorted(run.model_hashes.items()):
         target, family = name.split("/")
         if targets is None or target in targets:
             emit.emit_model_loaded(bus, now_ns, target=target, family=family, sha256=sha256)
+    if gate_off:
+        emit.emit_gate_off(bus, now_ns, gate="barrier", reason=gate_off)
 
 
 def _tell_restored(bus: Publisher, now_ns: int, recovered: Recovered) -> None:

@@ -140,6 +140,11 @@ class TradingEngine:
         return self._recovered.driver.core
 
     @property
+    def barrier_gate_off(self) -> str:
+        """Return why the barrier gate judges nothing in this run, "" where it does."""
+        return self._plan.barrier_gate_off
+
+    @property
     def inference_s(self) -> float:
         """Return the time spent in models."""
         return self._shell.inference_s
@@ -190,7 +195,7 @@ class TradingEngine:
         if self._limited:
             emit.emit_limited_mode(self._bus, now_ns, reason=LIMITED_MODE)
         if self._loads_models:
-            tell_models(self._bus, now_ns, self._plan.run, self._targets)
+            tell_models(self._bus, now_ns, self._plan.run, self._targets, self._plan.barrier_gate_off)
 
     def close(self) -> None:
         """Close the journal and give the folder back."""

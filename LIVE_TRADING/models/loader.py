@@ -15,11 +15,15 @@ from LIVE_TRADING.common.exceptions import ModelLoadError
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import interval_text
 from LIVE_TRADING.models.artifacts import (
+    BARRIER_FAMILY,
+    BARRIER_TARGETS,
     FORMAT,
     MANIFEST_FILE,
     META_FILE,
     SAMPLE_FILE,
     SNAPSHOT_FILE,
+    ClassifierEntry,
+    ClassifierMeta,
     Manifest,
     ModelEntry,
     ModelMeta,
@@ -29,13 +33,16 @@ from LIVE_TRADING.models.artifacts import (
     sha256,
     target_name,
 )
-from LIVE_TRADING.models.families.interface import Model, family_names, get_family
+from LIVE_TRADING.models.barrier import Classifier
+from LIVE_TRADING.models.families.interface import Model, StoredModel, family_names, get_family
 from LIVE_TRADING.models.forest_model import ForestModel
+from LIVE_TRADING.models.lightgbm_margin import load_margin
 from LIVE_TRADING.models.row_sample import decode_sample
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
 _RETRAIN = "restore the run from a copy or train it again"
 R = TypeVar("R", bound=FrozenConfig)
+S = TypeVar("S", bound=StoredModel)
 
 
 class ModelLoader:
@@ -158,17 +165,10 @@ class ModelLoader:
         ModelLoadError
             It is missing, altered, unreadable, or contradicts the manifest.
         """
-        entry, manifest = self.entry(target, family), self.manifest
+        entry = self.entry(target, family)
         path = self._folder(target, family) / META_FILE
         meta = _parse(path, _verified(path, entry.meta_sha256), ModelMeta)
-        for what, found, expected in (
-            ("target", meta.target, target),
-            ("family", meta.family, family),
-            ("bar interval", interval_text(meta.interval_ns), interval_text(manifest.interval_ns)),
-            ("features", meta.features, manifest.features),
-        ):
-            if found != expected:
-                raise _mismatch(path, what, expected, found, _RETRAIN)
+        self._check_meta(path, meta, entry)
         return meta
 
     def load(self, target: str, family: str) -> Model:
@@ -183,6 +183,55 @@ class ModelLoader:
         if key not in self._models:
             self._models[key] = self._load(self.meta(target, family))
         return self._models[key]
+
+    def classifier_entry(self, target: str) -> ClassifierEntry:
+        """Return the manifest's entry of a barrier classifier.
+
+        Raises
+        ------
+        ModelLoadError
+            The run has no such classifier; says why.
+        """
+        for entry in self.manifest.classifiers:
+            if entry.target == target:
+                return entry
+        raise ModelLoadError(f"{self._run_root / MANIFEST_FILE}: no classifier {target}: {self.no_classifiers}")
+
+    def classifier_meta(self, target: str) -> ClassifierMeta:
+        """Return the checked description of a barrier classifier.
+
+        Raises
+        ------
+        ModelLoadError
+            It is missing, altered, unreadable, or contradicts the manifest.
+        """
+        entry = self.classifier_entry(target)
+        path = self._folder(target, entry.family) / META_FILE
+        meta = _parse(path, _verified(path, entry.meta_sha256), ClassifierMeta)
+        self._check_meta(path, meta, entry)
+        return meta
+
+    def classifier(self, target: str) -> Classifier:
+        """Return a barrier classifier, read from verified bytes.
+
+        Raises
+        ------
+        ModelLoadError
+            A file is missing, altered or no classifier, or takes another number of features.
+        """
+        meta = self.classifier_meta(target)
+        if meta.family != BARRIER_FAMILY:
+            path = self._folder(target, meta.family) / META_FILE
+            raise _mismatch(path, "family", BARRIER_FAMILY, meta.family, "use the version that trained it")
+        return Classifier(self._stored(meta, load_margin), meta.calibration)
+
+    @property
+    def no_classifiers(self) -> str:
+        """Return why the run has no barrier classifiers, "" where it has both."""
+        manifest = self.manifest
+        if {entry.target for entry in manifest.classifiers} >= set(BARRIER_TARGETS):
+            return ""
+        return manifest.no_classifiers or "the models were trained by a version that had none; train them again"
 
     def snapshot(self) -> dict[str, dict[str, Array]]:
         """Return the market memory as of the end of training, by part and array name.
@@ -225,9 +274,15 @@ class ModelLoader:
             raise _mismatch(
                 folder / META_FILE, "family", family_names(), meta.family, "use the version that trained it"
             )
+        model: Model = self._stored(meta, get_family(meta.family).load)
+        return model
+
+    def _stored(self, meta: ModelMeta | ClassifierMeta, read: Callable[..., S]) -> S:
+        """Return the model of verified files."""
+        folder = self._folder(meta.target, meta.family)
         files = {name: _verified(folder / name, digest) for name, digest in meta.files.items()}
         try:
-            model = get_family(meta.family).load(files, threads=self._threads)
+            model = read(files, threads=self._threads)
         except ValueError as error:
             raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {_RETRAIN}") from error
         if model.n_features != len(meta.features):
@@ -235,6 +290,18 @@ class ModelLoader:
         if self._compiled and isinstance(model, ForestModel):
             model.compile_forest(f"{meta.target}/{meta.family}", self.sample())
         return model
+
+    def _check_meta(self, path: Path, meta: ModelMeta | ClassifierMeta, entry: ModelEntry | ClassifierEntry) -> None:
+        """Refuse a description that contradicts the manifest."""
+        manifest = self.manifest
+        for what, found, expected in (
+            ("target", meta.target, entry.target),
+            ("family", meta.family, entry.family),
+            ("bar interval", interval_text(meta.interval_ns), interval_text(manifest.interval_ns)),
+            ("features", meta.features, manifest.features),
+        ):
+            if found != expected:
+                raise _mismatch(path, what, expected, found, _RETRAIN)
 
     def _folder(self, target: str, family: str) -> Path:
         return self._run_root / model_folder(target, family)

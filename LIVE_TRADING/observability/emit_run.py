@@ -33,6 +33,11 @@ def emit_model_loaded(bus: Publisher, time_ns: int, *, target: str, family: str,
     bus.emit(Notice(EventType.MODEL_LOADED, time_ns, {"target": target, "family": family, "sha256": sha256}))
 
 
+def emit_gate_off(bus: Publisher, time_ns: int, *, gate: str, reason: str) -> None:
+    """Tell that a gate will judge nothing in this run."""
+    bus.emit(Notice(EventType.GATE_OFF, time_ns, {"gate": gate, "reason": reason}))
+
+
 def emit_state_restored(bus: Publisher, time_ns: int, *, sequence: int, age_s: float, replayed: int) -> None:
     """Tell that a run goes on from a checkpoint, of which event, and how many events were replayed on it.
 

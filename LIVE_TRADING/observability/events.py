@@ -37,6 +37,7 @@ class EventType(StrEnum):
     RUN_STARTED = "run_started"
     LIMITED_MODE = "limited_mode"
     MODEL_LOADED = "model_loaded"
+    GATE_OFF = "gate_off"
     STATE_RESTORED = "state_restored"
     BROKER_CONNECTED = "broker_connected"
     BROKER_DISCONNECTED = "broker_disconnected"
@@ -99,6 +100,7 @@ _QUIET = (
 _LOUD = {
     Severity.WARNING: (
         EventType.LIMITED_MODE,
+        EventType.GATE_OFF,
         EventType.LATE_BAR,
         EventType.DATA_GAP,
         EventType.QUOTE_STALE,

@@ -39,6 +39,15 @@ def test_a_backtest_writes_every_file_and_prints_its_summary(bench: Bench, tmp_p
     assert len(fills) == summary["fills"] > 20
 
 
+def test_that_the_barrier_gate_is_off_is_said_at_the_start_and_in_the_report(bench: Bench, tmp_path: Path) -> None:
+    result = backtest(bench, tmp_path / "out")
+    why = "five minutes are no whole number of bars of the training data"
+    assert f"barrier gate off: {why}" in " ".join(result.stderr.split())
+    assert f"The barrier gate was off, so it made no entry smaller and blocked none: {why}." in (
+        tmp_path / "out" / "report.html"
+    ).read_text(encoding="utf-8")
+
+
 def test_dates_bound_the_decisions(bench: Bench, tmp_path: Path) -> None:
     first, last = bench.test_dates[1:3]
     assert backtest(bench, tmp_path / "out", "--start", first, "--end", last).exit_code == 0
