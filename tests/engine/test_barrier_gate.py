@@ -20,7 +20,7 @@ from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.cycle import DecisionTrace
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
 from LIVE_TRADING.models.artifacts import BARRIER_TARGETS
@@ -144,7 +144,7 @@ def test_three_shells_agree_and_a_restart_keeps_the_gate(
     run = recorded_run(tmp_path / "state")
     assert run is not None
     core = start_core(tmp_path / "state", run)
-    replayed = feed_journal(core, read_journal(tmp_path / "state" / "journal.jsonl"))
+    replayed = feed_journal(core, read_journal(tmp_path / "state" / FOLDER))
     assert replayed.difference is None
     assert backtest.digests == rest.digests == core.state.digest.texts()
     assert backtest.digests != run_backtest(panel, UNGATED, **options).digests
@@ -160,9 +160,7 @@ def test_an_engine_loads_the_classifiers_itself_and_says_so(
     assert {notice.fields["target"] for notice in ear.of(EventType.MODEL_LOADED)} > set(BARRIER_TARGETS)
     assert not ear.of(EventType.GATE_OFF)
     assert engine.barrier_gate_off == ""
-    ready = [
-        to_json_value(record.data) for record in read_journal(tmp_path / "journal.jsonl") if record.kind == "event"
-    ]
+    ready = [to_json_value(record.data) for record in read_journal(tmp_path / FOLDER) if record.kind == "event"]
     said = [data[1] for data in ready if data[0] == "PredictionsReady"]
     assert all(0.0 < p < 1.0 for event in said for p in event["p_peak"] + event["p_valley"] if p is not None)
 
