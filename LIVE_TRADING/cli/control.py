@@ -10,23 +10,26 @@ from LIVE_TRADING.common.events import ControlRequest
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.engine.checkpoint import Checkpoints
+from LIVE_TRADING.engine.commands import Anomaly
 from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
 
-ACTIONS = ("resume", "reset", "halt")
+ACTIONS = ("resume", "reset", "halt", "adopt", "ignore", "settle")
 
 
-def control(action: str, reason: str, state_dir: Path) -> int:
-    """Apply an action under the folder's lock and write the checkpoint.
+def control(action: str, reason: str, state_dir: Path, order: str = "", outcome: str = "") -> int:
+    """Apply an action under the folder's lock and write the checkpoint; `order` and `outcome` belong to settle.
 
     Raises
     ------
     ConfigurationError
-        Unknown action, no reason, or no session in the folder.
+        Unknown action, no reason, no session in the folder, or an action that cannot be applied to it.
     """
     if action not in ACTIONS:
         raise ConfigurationError(f"{action}: one of {', '.join(ACTIONS)}")
     if not reason.strip():
         raise ConfigurationError("--reason: say why; it is kept with the state")
+    if bool(order and outcome) != (action == "settle") or bool(order) != bool(outcome):
+        raise ConfigurationError("--order and --as: give both with settle, and with nothing else")
     if not state_dir.is_dir():
         raise ConfigurationError(f"--state-dir {state_dir}: no such folder")
     with FolderLock(state_dir):
@@ -37,11 +40,17 @@ def control(action: str, reason: str, state_dir: Path) -> int:
         recovered = resume_run(state_dir, core)
         driver = recovered.driver
         before = core.state.risk
-        driver.step(ControlRequest(action, reason, time.time_ns()), recovered.resume_ns)
+        difference = core.state.reconcile.seen
+        commands = driver.step(ControlRequest(action, reason, time.time_ns(), order, outcome), recovered.resume_ns)
         checkpoints = Checkpoints(state_dir, run, core.parts)
         if driver.journal is not None:
             driver.journal.close()
         checkpoints.write_state(core.state, driver.seq)
+    refused = [said.message for said in commands if isinstance(said, Anomaly) and said.kind == "control_refused"]
+    if refused:
+        raise ConfigurationError("; ".join(refused))
+    if action in ("adopt", "ignore"):
+        print(f"{action}: {difference}")
     after = core.state.risk
     lifted = ", ".join(latch.rule_id for latch in before.latches) or "nothing was latched"
     print(f"{action}: {before.state.value} -> {after.state.value} ({lifted})")

@@ -120,6 +120,7 @@ EVENT_TYPES: dict[str, Any] = {
         events.OrderExpired,
         events.OrderUnknown,
         events.OrderStatusReport,
+        events.BrokerSnapshot,
         events.ControlRequest,
         events.PredictionsReady,
         events.TargetsReady,

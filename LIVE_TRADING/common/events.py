@@ -131,12 +131,30 @@ class OrderStatusReport:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerSnapshot:
+    """The venue's book: signed quantities by symbol, cash by currency, ids of what works.
+
+    `book_version` is the core's when it was asked for: what orders have moved since makes it count for nothing.
+    `must_count`: then ask again, since something waits for it.
+    """
+
+    book_version: int
+    positions: dict[str, Decimal]
+    cash: dict[str, Decimal]
+    open_orders: tuple[str, ...]
+    must_count: bool
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """An operator's word: resume, reset or halt."""
+    """An operator's word: resume, reset, halt, adopt, ignore, or settle the order `subject` as `outcome`."""
 
     action: str
     reason: str
     timestamp_ns: int
+    subject: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,11 +237,23 @@ Event = (
     | OrderEvent
     | OrderUnknown
     | OrderStatusReport
+    | BrokerSnapshot
     | ControlRequest
     | Answer
     | BarBatch
     | ScheduledTrigger
     | CycleAborted
+)
+
+ORDER_REPORTS = (
+    OrderAck,
+    OrderFill,
+    OrderReject,
+    OrderCancelled,
+    CancelRejected,
+    OrderExpired,
+    OrderUnknown,
+    OrderStatusReport,
 )
 
 PRIORITY: dict[type, Priority] = {
@@ -236,6 +266,7 @@ PRIORITY: dict[type, Priority] = {
     OrderExpired: Priority.ORDER,
     OrderUnknown: Priority.ORDER,
     OrderStatusReport: Priority.ORDER,
+    BrokerSnapshot: Priority.ORDER,
     ControlRequest: Priority.ORDER,
     PredictionsReady: Priority.PREDICTIONS,
     TargetsReady: Priority.PREDICTIONS,

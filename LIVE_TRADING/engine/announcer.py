@@ -50,7 +50,7 @@ from LIVE_TRADING.observability.events import Publisher, Severity
 
 # anomalies that are told as something else
 _TOLD_OTHERWISE = ("late_bar", "dropped_predictions")
-_SEVERE = ("exit_rejected", "missing_executions", "order_unsettled")
+_SEVERE = ("exit_rejected", "missing_executions", "order_unsettled", "book_mismatch")
 
 OnEvent = Callable[[Any, int, Sequence[Command]], None]
 OnCommand = Callable[[Any, int], None]

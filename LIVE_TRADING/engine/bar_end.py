@@ -11,7 +11,7 @@ from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import BarBatch, Leg
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import empty_batch, merged
-from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RunInference
+from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RequestSnapshot, RunInference
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
 from LIVE_TRADING.engine.digest import RunDigest
@@ -100,6 +100,9 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
     )
     after, cancels = cancel_new_risk(after, now_ns)
     commands += [*marked.commands, *cancels]
+    every = context.parts.config.reconcile.every_cycles
+    if every and state.cycle_number % every == every - 1 and not context.is_warmup(end_ns):
+        commands.append(RequestSnapshot(0))
     if marked.flatten and context.can_fill(slot, n_bars):
         after, orders = _flatten(context, after, now_ns)
         commands += orders

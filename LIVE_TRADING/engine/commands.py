@@ -62,6 +62,23 @@ class QueryOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestSnapshot:
+    """Ask the venue for its book, after a while; `must_count`: until an answer counts."""
+
+    after_s: int
+    must_count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BookAdjusted:
+    """The ledger took these positions and this cash from the venue; `difference` says what it had held."""
+
+    positions: dict[str, Decimal]
+    cash: dict[str, Decimal]
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMarked:
     """The book at a bar end, marked at the last closes. USD."""
 
@@ -133,6 +150,8 @@ Command = (
     | SubmitOrder
     | CancelOrder
     | QueryOrder
+    | RequestSnapshot
+    | BookAdjusted
     | AccountMarked
     | CycleDecided
     | CycleSkipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -24,6 +25,17 @@ class GatingConfig(FrozenConfig):
 
     barrier: BarrierGateConfig = BarrierGateConfig()
     spread: SpreadGateConfig = SpreadGateConfig()
+
+
+class ReconcileConfig(FrozenConfig):
+    """When the books are compared, and what a confirmed difference does."""
+
+    mode: Literal["strict", "warn", "auto_sync"] = Field(
+        "strict", description="strict halts, warn tells, auto_sync takes the venue's book up to max_auto_sync_usd"
+    )
+    every_cycles: int = Field(12, ge=0, description="cycles between comparisons; 0: at the start alone")
+    max_auto_sync_usd: float = Field(1_000.0, ge=0, description="largest difference that auto_sync takes over")
+    cash_tolerance: Decimal = Field(Decimal("0.01"), ge=0, description="cash may differ by this: venues round")
 
 
 class RuntimeConfig(FrozenConfig):
@@ -58,4 +70,5 @@ class EngineConfig(FrozenConfig):
     sizing: SizingConfig = SizingConfig()
     risk: RiskConfig = RiskConfig()
     learning: LearningConfig = LearningConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
     engine: RuntimeConfig = RuntimeConfig()

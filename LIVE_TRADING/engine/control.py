@@ -6,11 +6,20 @@ from dataclasses import replace
 
 from LIVE_TRADING.common.events import ControlRequest, SystemFault
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.engine.commands import Anomaly, Command, TradingStateChanged
+from LIVE_TRADING.engine.commands import Anomaly, Command, RequestSnapshot, TradingStateChanged
 from LIVE_TRADING.engine.context import CoreContext, Step
+from LIVE_TRADING.engine.order_reports import finish
+from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.sending import cancel_all, cancel_new_risk
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.risk import RiskMemory
+
+OUTCOMES = {
+    "not_at_venue": OrderStatus.NOT_AT_VENUE,
+    "cancelled": OrderStatus.CANCELLED,
+    "expired": OrderStatus.EXPIRED,
+    "rejected": OrderStatus.REJECTED,
+}
 
 
 def on_control(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
@@ -28,9 +37,34 @@ def on_control(context: CoreContext, state: CoreState, request: ControlRequest, 
                 Anomaly("control_refused", f"reset: there is nothing to measure from, equity {state.equity}")
             ]
         risk = guardrails.reset(before, state.equity, request.reason, now_ns)
+    elif request.action in ("adopt", "ignore"):
+        return _accept(state, request)
+    elif request.action == "settle":
+        return _settle(context, state, request, now_ns)
     else:
-        return state, [Anomaly("control_refused", f"{request.action}: no such action; halt, resume or reset")]
+        known = "halt, resume, reset, adopt, ignore or settle"
+        return state, [Anomaly("control_refused", f"{request.action}: no such action; {known}")]
     return replace(state, risk=risk), state_changes(before, risk)
+
+
+def _accept(state: CoreState, request: ControlRequest) -> Step:
+    """Let the difference that was seen be taken over, or left alone; another one is another matter."""
+    memory = state.reconcile
+    if not memory.seen:
+        return state, [Anomaly("control_refused", f"{request.action}: the books do not differ")]
+    accepted = {"adopted": memory.seen} if request.action == "adopt" else {"ignored": memory.seen}
+    return replace(state, reconcile=replace(memory, **accepted)), [RequestSnapshot(0)]
+
+
+def _settle(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
+    """Close an order of unknown fate as a person found it at the venue."""
+    record, outcome = state.orders.open.get(request.subject), OUTCOMES.get(request.outcome)
+    if record is None:
+        return state, [Anomaly("control_refused", f"settle {request.subject}: no such open order")]
+    if outcome is None:
+        known = ", ".join(sorted(OUTCOMES))
+        return state, [Anomaly("control_refused", f"settle {request.subject} as {request.outcome}: one of {known}")]
+    return finish(context, state, request.subject, outcome, f"settled: {request.reason}", now_ns)
 
 
 def on_fault(context: CoreContext, state: CoreState, fault: SystemFault, now_ns: int) -> Step:

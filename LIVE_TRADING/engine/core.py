@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from LIVE_TRADING.common.events import (
+    ORDER_REPORTS,
+    BrokerSnapshot,
     CancelRejected,
     ControlRequest,
     CycleAborted,
@@ -49,6 +51,7 @@ from LIVE_TRADING.engine.order_reports import (
     on_reject,
 )
 from LIVE_TRADING.engine.orders import OrderBook
+from LIVE_TRADING.engine.reconcile import on_snapshot
 from LIVE_TRADING.engine.rule import on_targets
 from LIVE_TRADING.engine.state import CoreState, Quotes
 
@@ -62,6 +65,7 @@ HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     OrderExpired: on_expired,
     OrderUnknown: on_unknown,
     OrderStatusReport: on_status_report,
+    BrokerSnapshot: on_snapshot,
     ControlRequest: on_control,
     PredictionsReady: on_predictions,
     TargetsReady: on_targets,
@@ -128,5 +132,7 @@ class EngineCore:
         """
         now_ns = max(stamped.t_ns, self._state.now_ns)
         state, commands = HANDLERS[type(stamped.event)](self._context, self._state, stamped.event, now_ns)
+        if isinstance(stamped.event, ORDER_REPORTS):
+            state = replaced(state, now_ns=now_ns, reports=state.reports + 1)
         self._state = state if state.now_ns == now_ns else replaced(state, now_ns=now_ns)
         return commands

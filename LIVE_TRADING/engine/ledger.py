@@ -176,6 +176,26 @@ class Ledger:
             trade,
         )
 
+    def adjusted(
+        self, quantities: dict[str, Decimal], cash: dict[str, Decimal], marks: dict[str, Decimal], now_ns: int
+    ) -> Ledger:
+        """Return the ledger with quantities and cash taken from the venue.
+
+        A position that only changes its size stays the trade it was; one that is new here is opened at its mark (0
+        where there is none), with no horizon. What leaves is no round trip: nobody knows what it earned.
+        """
+        positions = dict(self.positions)
+        for symbol, quantity in sorted(quantities.items()):
+            held = positions.pop(symbol, None)
+            if not quantity:
+                continue
+            if held is not None and held.quantity * quantity > 0:
+                most = max(held.max_quantity, abs(quantity))
+                positions[symbol] = replace(held, quantity=quantity, max_quantity=most)
+            else:
+                positions[symbol] = _taken_over(symbol, quantity, marks.get(symbol, ZERO), now_ns)
+        return replace(self, positions=positions, cash={**self.cash, **cash})
+
     def reclocked(self, symbol: str, horizon: int, clock_ns: int, session_number: int, slot: int) -> Ledger:
         """Return the ledger with another horizon, and its clock reset, for one position."""
         positions = dict(self.positions)
@@ -221,6 +241,27 @@ def _open(fill: OrderFill, signed: Decimal, fee: Decimal, slipped: Decimal, cont
         cash_flow=-signed * fill.fill_price,
         fees=fee,
         slippage=slipped,
+    )
+
+
+def _taken_over(symbol: str, quantity: Decimal, mark: Decimal, now_ns: int) -> PositionState:
+    return PositionState(
+        symbol=symbol,
+        quantity=quantity,
+        average_price=mark,
+        horizon=-1,
+        clock_ns=now_ns,
+        clock_session=-1,
+        clock_slot=-1,
+        ticket=None,
+        entry_order_number=-1,
+        opened_ns=now_ns,
+        entry_price=mark,
+        max_quantity=abs(quantity),
+        entry_notional=abs(quantity) * mark,
+        cash_flow=-quantity * mark,
+        fees=ZERO,
+        slippage=ZERO,
     )
 
 

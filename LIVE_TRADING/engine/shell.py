@@ -39,11 +39,20 @@ from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.checkpointing import CheckpointTimes, CheckpointWriter
-from LIVE_TRADING.engine.commands import CancelOrder, Command, CycleDecided, QueryOrder, RunInference, SubmitOrder
+from LIVE_TRADING.engine.commands import (
+    CancelOrder,
+    Command,
+    CycleDecided,
+    QueryOrder,
+    RequestSnapshot,
+    RunInference,
+    SubmitOrder,
+)
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.reconcile import is_refused
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
 from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
 from LIVE_TRADING.models.windows import Windows
@@ -118,15 +127,14 @@ class LiveShell:
         self.on_cycle: Callable[[int], None] | None = None
         self._queue = EventQueue()
         self._wake = asyncio.Event()
-        self._venue = VenueLink(broker, clock, self.put, lambda: driver.core.state.orders, limits)
+        self._venue = VenueLink(broker, clock, self.put, lambda: driver.core.state, limits)
         self._resumed = resumed
-        self._refused: LiveTradingError | None = None
         self._asking = 0
         self._answered, self._quiet, self._awaits_quiet = Signal(), Signal(), False
         self._stopping = False
         self._sources = 0
         self._given_up: set[asyncio.Task[None]] = set()
-        self._failure: StateError | None = None
+        self._failure: LiveTradingError | None = None
         self.decided = 0
         self.inference_s = 0.0
 
@@ -208,8 +216,6 @@ class LiveShell:
                     await asyncio.sleep(0)
                 continue
             self._writer.tend()
-            if self._refused is not None:
-                raise self._refused
             if self._awaits_quiet:
                 self._awaits_quiet = False
                 self._quiet.set()
@@ -249,7 +255,11 @@ class LiveShell:
                 work = partial(self._venue.cancel, command.client_order_id)
                 self._spawn(group, self._once_durable(position, work))
             elif isinstance(command, QueryOrder):
-                self._give_up_at_end(self._spawn(group, self._query(command.client_order_id)))
+                question = partial(self._venue.query, command.client_order_id)
+                self._give_up_at_end(self._spawn(group, self._asked(question)))
+            elif isinstance(command, RequestSnapshot):
+                question = partial(self._venue.snapshot, command.after_s, must_count=command.must_count)
+                self._give_up_at_end(self._spawn(group, self._asked(question)))
             elif isinstance(command, RunInference):
                 self._give_up_at_end(self._spawn(group, self._infer(worker, command.cycle_time_ns, command.inputs())))
 
@@ -268,25 +278,32 @@ class LiveShell:
     # -- going on after a restart ---------------------------------------------------------------------------------
 
     async def _open_sources(self, group: asyncio.TaskGroup, start_ns: int, end_ns: int) -> None:
-        """Open feed and schedule, after a restart not before the venue's book is known: so the first order is too."""
-        if self._resumed:
-            try:
-                await self._catch_up()
-            except (ReconciliationError, BrokerError) as error:
-                self._refused = error
-                self._wake.set()
-                return
+        """Open feed and schedule, not before the venue's book is ours: so the first order is not before it either."""
+        try:
+            if self._resumed:
+                await self._venue.catch_up(self._driver.core.state)
+            await self._until_idle()
+            await self._venue.snapshot(0, must_count=True)
+            await self._until_idle()
+            state = self._driver.core.state
+            if is_refused(state):
+                raise ReconciliationError(
+                    f"the venue's book is not the ledger's ({state.reconcile.confirmed}): mend it at the venue, "
+                    "or accept it with `control adopt` or `control ignore`, then `control resume`"
+                )
+        except (ReconciliationError, BrokerError) as error:
+            self._failure = error
+            self._wake.set()
+            return
         for pump in (self._pump_feed(start_ns, end_ns), self._pump_schedule(start_ns, end_ns)):
             self._give_up_at_end(self._spawn(group, pump))
 
-    async def _catch_up(self) -> None:
-        """Learn what became of open orders and of executions meanwhile, then compare the books."""
-        await self._venue.catch_up(self._driver.core.state)
+    async def _until_idle(self) -> None:
+        """Return when nothing that the venue was asked is open and every event that is queued has been handled."""
         await self._until_quiet()
         while self._asking:
             await self._clock.wait(self._answered, None)
-        await self._until_quiet()
-        await self._venue.check_positions(self._driver.core.state)
+            await self._until_quiet()
 
     async def _until_quiet(self) -> None:
         """Return when every event that is queued has been handled."""
@@ -353,10 +370,11 @@ class LiveShell:
         self._driver.journal_lost(error)
         self._wake.set()
 
-    async def _query(self, order_id: str) -> None:
+    async def _asked(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Ask the venue something; a start waits until all that was asked is answered."""
         self._asking += 1
         try:
-            await self._venue.query(order_id)
+            await question()
         finally:
             self._asking -= 1
             self._answered.set()

@@ -65,12 +65,25 @@ class Quotes:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReconcileMemory:
+    """Differences from the venue's book, in words: `seen` once, `confirmed` by a second look, and those an operator
+    has accepted.
+    """
+
+    seen: str = ""
+    confirmed: str = ""
+    ignored: str = ""
+    adopted: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CoreState:
     """Everything the core knows.
 
     `opened_ns` is the open of the last session that was opened, `collected` holds bars whose cycle has not been
-    triggered, by bar end, `matured` the trades that the bandit has not learned from.
+    triggered, by bar end, `matured` the trades that the bandit has not learned from; `reports` counts what was said of
+    orders.
     """
 
     ledger: Ledger
@@ -92,6 +105,13 @@ class CoreState:
     trades: tuple[ClosedTrade, ...] = ()
     last_order_ns: dict[str, int] = field(default_factory=dict)
     equity: Decimal = Decimal(0)
+    reports: int = 0
+    reconcile: ReconcileMemory = ReconcileMemory()
+
+    @property
+    def book_version(self) -> int:
+        """Return a number that every report and every order sent moves."""
+        return self.reports + self.order_number
 
     def cycle_answered(self, market: MarketMemory) -> CoreState:
         """Return the state after the answer that a cycle waited for; it counts as decided."""

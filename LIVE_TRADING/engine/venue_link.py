@@ -15,17 +15,19 @@ from typing import TypeVar
 from LIVE_TRADING.brokers.interface import Broker, OrderReport
 from LIVE_TRADING.common.async_clock import AsyncClock
 from LIVE_TRADING.common.events import (
+    BrokerSnapshot,
     CancelRejected,
     Event,
     OrderReject,
     OrderStatusReport,
     OrderUnknown,
+    SystemFault,
     VenueStatus,
 )
-from LIVE_TRADING.common.exceptions import BrokerConnectionError, BrokerError, OrderRejectedError, ReconciliationError
+from LIVE_TRADING.common.exceptions import BrokerConnectionError, BrokerError, OrderRejectedError
 from LIVE_TRADING.common.types import Order
 from LIVE_TRADING.common.units import NS_PER_S
-from LIVE_TRADING.engine.orders import UNCONFIRMED, OrderBook
+from LIVE_TRADING.engine.orders import UNCONFIRMED
 from LIVE_TRADING.engine.state import CoreState
 
 ASK_AFTER_S = (0, 2, 5, 10)
@@ -50,13 +52,13 @@ class VenueLink:
         broker: Broker,
         clock: AsyncClock,
         put: Callable[[Event], None],
-        book: Callable[[], OrderBook],
+        state: Callable[[], CoreState],
         limits: CallLimits | None = None,
     ) -> None:
         self._broker = broker
         self._clock = clock
         self._put = put
-        self._book = book
+        self._state = state
         self._limits = limits or CallLimits()
 
     async def connect(self) -> None:
@@ -121,31 +123,32 @@ class VenueLink:
             else:
                 await self.query(order_id)
 
-    async def check_positions(self, state: CoreState) -> None:
-        """Compare the venue's positions with the ledger's.
+    async def snapshot(self, after_s: int, *, must_count: bool = False) -> None:
+        """Ask for the venue's book after a while, and again while the venue does not say."""
+        asked_ns = self._clock.now_ns() + after_s * NS_PER_S
+        for wait_s in ASK_AFTER_S:
+            await self._clock.wait(None, asked_ns + wait_s * NS_PER_S)
+            try:
+                self._put(await self._book_there(must_count))
+            except BrokerError as error:
+                reason = _text(error)
+                continue
+            return
+        severity = "critical" if must_count else "error"
+        self._put(SystemFault("reconciliation_unanswered", reason, severity, self._clock.now_ns()))
 
-        Raises
-        ------
-        ReconciliationError
-            They differ.
-        """
-        theirs = await self._within(self._broker.get_positions(), self._limits.query_s, "query")
-        ours = {symbol: held.quantity for symbol, held in sorted(state.ledger.positions.items())}
-        different = [
-            f"{symbol}: ledger {ours.get(symbol, 0)}, venue {theirs.get(symbol, 0)}"
-            for symbol in sorted(ours.keys() | theirs.keys())
-            if ours.get(symbol, 0) != theirs.get(symbol, 0)
-        ]
-        if different:
-            raise ReconciliationError(
-                f"the venue's book is not the ledger's ({'; '.join(different)}): "
-                "settle the difference at the venue or start a new --state-dir"
-            )
+    async def _book_there(self, must_count: bool) -> BrokerSnapshot:
+        version, broker, limit_s = self._state().book_version, self._broker, self._limits.query_s
+        positions = await self._within(broker.get_positions(), limit_s, "query")
+        cash = await self._within(broker.get_cash(), limit_s, "query")
+        orders = await self._within(broker.get_open_orders(), limit_s, "query")
+        listed = tuple(sorted(order.client_order_id for order in orders))
+        return BrokerSnapshot(version, dict(positions), dict(cash), listed, must_count, self._clock.now_ns())
 
     async def _ask(self, order_id: str) -> OrderReport | None:
         """Return the venue's word for an order, its executions told before."""
         report = await self._within(self._broker.get_order(order_id), self._limits.query_s, "query")
-        record = self._book().find(order_id)
+        record = self._state().orders.find(order_id)
         if report is not None and record is not None and report.filled > record.filled:
             await self._tell_executions(record.order.decision_time_ns, order_id)
         return report
@@ -154,7 +157,7 @@ class VenueLink:
         """Put the executions since an instant that are not booked, of one order or of all."""
         fills = await self._within(self._broker.get_executions(since_ns), self._limits.query_s, "query")
         for fill in fills:
-            if order_id in (None, fill.order_id) and not self._book().knows(fill):
+            if order_id in (None, fill.order_id) and not self._state().orders.knows(fill):
                 self._put(fill)
 
     def _tell(self, order_id: str, status: VenueStatus, filled: Decimal, final: bool, reason: str) -> None:

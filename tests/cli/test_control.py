@@ -117,3 +117,43 @@ def test_folders_without_a_session_are_refused(tmp_path: Path) -> None:
     result = control(tmp_path / "empty", "halt")
     assert result.exit_code == ExitCode.USAGE
     assert "no session" in result.output
+
+
+def venue_of(state: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((state / "paper_venue.json").read_text())
+    return found
+
+
+def test_a_venue_that_differs_stops_the_start_until_its_book_is_adopted(bench: Bench, state: Path) -> None:
+    venue = venue_of(state)
+    venue["exchange"]["cash"] = str(float(venue["exchange"]["cash"]) - 250)
+    (state / "paper_venue.json").write_text(json.dumps(venue))
+    for _ in range(2):
+        result = trade_on_paper(bench, state, "--max-cycles", 3)
+        assert result.exit_code == ExitCode.HALTED
+        assert "cash USD: ledger" in result.output
+        assert "control adopt" in result.output
+    adopted = control(state, "adopt", "a fee that the venue took")
+    assert adopted.exit_code == 0, adopted.output
+    assert "adopt: cash USD: ledger" in adopted.output
+    assert control(state, "resume").exit_code == 0
+    result = trade_on_paper(bench, state, "--max-cycles", 3)
+    assert result.exit_code == 0, result.output
+    (taken,) = journal(state, "commands", "BookAdjusted")
+    assert float(taken["cash"]["USD"]) == pytest.approx(float(venue["exchange"]["cash"]))
+    assert run_verb("replay_session", "--state-dir", state).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(("adopt",), "the books do not differ", id="nothing-to-adopt"),
+        pytest.param(("settle",), "--order and --as", id="settle-what"),
+        pytest.param(("halt", "--order", "x", "--as", "cancelled"), "--order and --as", id="order-without-settle"),
+        pytest.param(("settle", "--order", "x", "--as", "cancelled"), "settle x: no such open order", id="no-order"),
+    ],
+)
+def test_words_that_fit_nothing_are_refused(state: Path, words: tuple[str, ...], said: str) -> None:
+    result = run_verb("control", *words, "--reason", "why", "--state-dir", state)
+    assert result.exit_code == ExitCode.USAGE
+    assert said in result.output

@@ -1,0 +1,94 @@
+"""Reconciliation: the venue's book against ours, at the start, every few cycles and whenever somebody asks.
+
+    snapshot ─► orders moved since it was asked for? ─ yes ─► not counted
+             ─► equal? ─ yes ─► done
+             ─► the same difference as last time? ─ no ─► remembered, asked again in 5 s
+             ─► mismatch: strict halts, warn tells, auto_sync takes the venue's book up to a limit, else halts
+
+One difference alone is often a fill whose report is still on its way; two that agree are none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from LIVE_TRADING.common.events import BrokerSnapshot
+from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.engine.books import Differences, compare
+from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, CancelOrder, Command, QueryOrder, RequestSnapshot
+from LIVE_TRADING.engine.context import CoreContext, Step
+from LIVE_TRADING.engine.control import state_changes
+from LIVE_TRADING.engine.state import CoreState, ReconcileMemory
+
+CONFIRM_AFTER_S = 5
+RULE_ID = "reconciliation"
+
+
+def on_snapshot(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot, now_ns: int) -> Step:
+    """Compare the venue's book with ours."""
+    memory = state.reconcile
+    if snapshot.book_version != state.book_version:
+        return state, [RequestSnapshot(CONFIRM_AFTER_S, must_count=True)] if snapshot.must_count else []
+    config = context.parts.config.reconcile
+    found = compare(state, context.run.nonce, snapshot, config.cash_tolerance)
+    if not found:
+        return replace(state, reconcile=ReconcileMemory()), []
+    text = found.text
+    if text != memory.seen:
+        seen = replace(memory, seen=text, confirmed="")
+        return replace(state, reconcile=seen), [RequestSnapshot(CONFIRM_AFTER_S, must_count=True)]
+    return _mismatch(context, state, found, snapshot, now_ns)
+
+
+def _mismatch(
+    context: CoreContext, state: CoreState, found: Differences, snapshot: BrokerSnapshot, now_ns: int
+) -> Step:
+    memory, config, text = state.reconcile, context.parts.config.reconcile, found.text
+    if text == memory.ignored:
+        return state, []
+    syncs = config.mode == "auto_sync" and not found.foreign
+    worth_usd = _worth_usd(context, state, found)
+    if text == memory.adopted or (syncs and worth_usd <= config.max_auto_sync_usd):
+        return _take_over(context, state, found, snapshot, now_ns)
+    if text == memory.confirmed and (config.mode == "warn" or is_refused(state)):
+        return state, []  # told, and still so
+    state = replace(state, reconcile=replace(memory, confirmed=text))
+    said: list[Command] = [Anomaly("book_mismatch", text), *(QueryOrder(order_id) for order_id in found.lost)]
+    if found.is_lost_orders_alone or (config.mode == "warn" and not found.foreign):
+        return state, said
+    risk = context.parts.guardrails.halt(state.risk, RULE_ID, text, now_ns)
+    return replace(state, risk=risk), [*said, *state_changes(state.risk, risk)]
+
+
+def is_refused(state: CoreState) -> bool:
+    """Return whether trading is halted because the books differ, and they still do."""
+    return bool(state.reconcile.confirmed) and any(latch.rule_id == RULE_ID for latch in state.risk.latches)
+
+
+def _take_over(
+    context: CoreContext, state: CoreState, found: Differences, snapshot: BrokerSnapshot, now_ns: int
+) -> Step:
+    """Make the venue's book ours; what works there and should not is cancelled there, what is lost is asked for."""
+    marks = {
+        symbol: Decimal(repr(float(state.quotes.close[context.column[symbol]])))
+        for symbol in sorted(found.positions)
+        if symbol in context.column
+    }
+    quantities = {symbol: theirs for symbol, (_, theirs) in sorted(found.positions.items())}
+    cash = {currency: theirs for currency, (_, theirs) in sorted(found.cash.items())}
+    ledger = state.ledger.adjusted(quantities, cash, marks, now_ns)
+    commands: list[Command] = [BookAdjusted(quantities, cash, found.text)]
+    commands += [CancelOrder(order_id, "", int(Reason.HALTED)) for order_id in (*found.stray, *found.foreign)]
+    commands += [QueryOrder(order_id) for order_id in found.lost]
+    return replace(state, ledger=ledger, reconcile=ReconcileMemory()), commands
+
+
+def _worth_usd(context: CoreContext, state: CoreState, found: Differences) -> float:
+    """Return what the differences are worth at the last closes; NaN, which no limit allows, where one has no price."""
+    worth = sum(float(abs(ours - theirs)) for ours, theirs in found.cash.values())  # order: of a sum of few
+    for symbol, (ours, theirs) in sorted(found.positions.items()):
+        column = context.column.get(symbol)
+        price = float(state.quotes.close[column]) if column is not None else float("nan")
+        worth += float(abs(ours - theirs)) * price
+    return worth
