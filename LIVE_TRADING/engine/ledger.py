@@ -191,10 +191,10 @@ class Ledger:
                 continue
             if held is not None and held.quantity * quantity > 0:
                 most = max(held.max_quantity, abs(quantity))
-                positions[symbol] = replace(held, quantity=quantity, max_quantity=most)
+                positions[symbol] = replaced(held, quantity=quantity, max_quantity=most)
             else:
                 positions[symbol] = _taken_over(symbol, quantity, marks.get(symbol, ZERO), now_ns)
-        return replace(self, positions=positions, cash={**self.cash, **cash})
+        return replaced(self, positions=positions, cash={**self.cash, **cash})
 
     def reclocked(self, symbol: str, horizon: int, clock_ns: int, session_number: int, slot: int) -> Ledger:
         """Return the ledger with another horizon, and its clock reset, for one position."""
