@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test slow check coverage requirements clean
+.PHONY: help venv run test slow bench check coverage requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(STAMP) ## all tests but the slow ones
 
 slow: $(STAMP) ## the long campaigns
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+bench: $(STAMP) ## measure every budget row and write docs/benchmarks.md, 20 to 30 minutes
+	$(BIN)/python -m tests.bench
 
 check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff format --check .

@@ -160,6 +160,7 @@ def run_live_trading(
     from LIVE_TRADING.alerting import AlertManager, alert_channels
     from LIVE_TRADING.cli.tables import live_table
     from LIVE_TRADING.common.units import iso_utc
+    from LIVE_TRADING.observability.latency import LatencyWatch
     from LIVE_TRADING.observability.logging import NoticeLogger
     from LIVE_TRADING.observability.metrics import MetricsCollector
 
@@ -168,6 +169,7 @@ def run_live_trading(
     metrics, alerts = MetricsCollector(), AlertManager(settings.alerting, alert_channels(settings.alerting))
     bus.subscribe("metrics", metrics)
     bus.subscribe("log", NoticeLogger())
+    bus.subscribe("latency", LatencyWatch(bus), LatencyWatch.TYPES)
     alerts.attach(bus)
     console = Console(stderr=True)
     try:
