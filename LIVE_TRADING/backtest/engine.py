@@ -7,7 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -64,6 +64,20 @@ class Feed(Protocol):
         ...
 
 
+@runtime_checkable
+class BarPredictor(Protocol):
+    """Predicts one bar end as well, and says whether many at once would save anything."""
+
+    @property
+    def cheap_calls(self) -> bool:
+        """Return whether they would not: then nothing is predicted ahead, and features advance once."""
+        ...
+
+    def predict(self, features: FloatArray, windows: Windows | None = None) -> RawPredictions:
+        """Return forecasts of one bar end of features (F, N)."""
+        ...
+
+
 class Peekable:
     """An iterator whose next item can be looked at, and a run of items taken at once."""
 
@@ -100,8 +114,8 @@ class BacktestEngine:
     """Runs a core over recorded or simulated history.
 
     Inference is computed ahead, one session at a time, from a copy of the feature state: features and models look only
-    backward, so the numbers are those that the cycle would get, and the loop checks that they are. A rule in place of
-    models is asked bar by bar.
+    backward, so the numbers are those that the cycle would get, and the loop checks that they are. Models that gain
+    nothing by that, and a rule in place of models, are asked bar by bar.
     """
 
     def __init__(
@@ -119,6 +133,7 @@ class BacktestEngine:
         self._driver = driver
         self._provider = provider
         self._broker = broker
+        self._by_bar = predictor if isinstance(predictor, BarPredictor) else None
         self._ask: Callable[[RunInference, Peekable], Answer] = (
             partial(self._by_rule, predictor)
             if isinstance(predictor, TargetRule)
@@ -205,6 +220,11 @@ class BacktestEngine:
 
     def _by_models(self, predictor: BlockPredictor, command: RunInference, feed: Peekable) -> PredictionsReady:
         cycle_ns = command.cycle_time_ns
+        if self._by_bar is not None and self._by_bar.cheap_calls:
+            started = time.perf_counter()
+            now = self._by_bar.predict(*command.inputs())
+            self.inference_s += time.perf_counter() - started
+            return PredictionsReady(cycle_ns, now.raw, now.p_peak, now.p_valley)
         if cycle_ns not in self._block:
             self._predict_ahead(predictor, command, feed)
         features, said = self._block.pop(cycle_ns)

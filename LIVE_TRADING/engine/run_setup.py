@@ -103,6 +103,11 @@ class _OnGrid:
         """Return (T, H, M, N)."""
         return self._widen(self._predictor.predict_block(features, windows))
 
+    @property
+    def cheap_calls(self) -> bool:
+        """Return whether predicting many bar ends at once saves nothing."""
+        return self._predictor.cheap_calls
+
     def _widen(self, said: RawPredictions) -> RawPredictions:
         raw = said.raw
         wide = np.full((*raw.shape[:-3], self._n_horizons, *raw.shape[-2:]), np.nan)

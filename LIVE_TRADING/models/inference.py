@@ -41,6 +41,11 @@ class InferenceEngine:
         self._joint = JointForests([model for _, _, model in self._compiled])
         self._verified = False
 
+    @property
+    def cheap_calls(self) -> bool:
+        """Return whether a call costs next to nothing beyond its rows: every model is walked compiled, as one."""
+        return not self._sequences and bool(self._models) and len(self._compiled) == len(self._models)
+
     def predict(self, features: FloatArray, windows: Windows | None = None) -> FloatArray:
         """Return raw forecasts (H, M, N) of the features (F, N) of one bar end; NaN: no forecast.
 

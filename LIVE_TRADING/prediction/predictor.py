@@ -80,6 +80,11 @@ class MultiHorizonPredictor:
         barriers = (None, None) if self._barriers is None else self._barriers.predict_block(features)
         return RawPredictions(self._engine.predict_block(features, windows), *barriers)
 
+    @property
+    def cheap_calls(self) -> bool:
+        """Return whether predicting many bar ends at once saves nothing."""
+        return self._engine.cheap_calls
+
     def model_hashes(self) -> dict[str, str]:
         """Return, by `<target>/<family>`, the SHA-256 of model_meta.json, which pins the model files by theirs."""
         return dict(self._hashes)
