@@ -26,7 +26,7 @@ import numpy as np
 
 from LIVE_TRADING.brokers.interface import Broker, MarketObserver
 from LIVE_TRADING.common.async_clock import RealTimeClock, Signal, VirtualClock
-from LIVE_TRADING.common.events import CycleAborted, Event, PredictionsReady, SystemFault
+from LIVE_TRADING.common.events import ControlRequest, CycleAborted, Event, OrderReject, PredictionsReady, SystemFault
 from LIVE_TRADING.common.exceptions import (
     BrokerError,
     DataProviderError,
@@ -34,7 +34,7 @@ from LIVE_TRADING.common.exceptions import (
     ReconciliationError,
     StateError,
 )
-from LIVE_TRADING.common.types import FloatArray, RawPredictions
+from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
 from LIVE_TRADING.engine.checkpoint import Checkpoints
@@ -50,6 +50,7 @@ from LIVE_TRADING.engine.commands import (
 )
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
+from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.reconcile import is_refused
@@ -59,6 +60,7 @@ from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
 
+LOOK_EVERY_S = 0.5
 DATA_ENDED, STOP_REQUESTED, MAX_CYCLES = "the data ended", "a stop was requested", "the cycles asked for are decided"
 
 
@@ -113,6 +115,7 @@ class LiveShell:
         bus: NoticeBus | None = None,
         limits: CallLimits | None = None,
         resumed: bool = False,
+        kill: KillFile | None = None,
     ) -> None:
         self._driver = driver
         self._broker = broker
@@ -129,6 +132,8 @@ class LiveShell:
         self._wake = asyncio.Event()
         self._venue = VenueLink(broker, clock, self.put, lambda: driver.core.state, limits)
         self._resumed = resumed
+        self._kill = kill or KillFile(None)
+        self._killed = ""
         self._asking = 0
         self._answered, self._quiet, self._awaits_quiet = Signal(), Signal(), False
         self._stopping = False
@@ -188,6 +193,8 @@ class LiveShell:
             self._sources = 2
             for work in (self._pump_reports(), self._open_sources(group, start_ns, end_ns)):
                 self._give_up_at_end(self._spawn(group, work))
+            if isinstance(self._clock, RealTimeClock):  # virtual time looks at every event, and ends
+                self._give_up_at_end(self._spawn(group, self._watch()))
             try:
                 reason = await self._serve(group, worker, max_cycles)
             except (StateError, ReconciliationError, BrokerError) as error:
@@ -206,6 +213,7 @@ class LiveShell:
                 await self._clock.wait_idle()
             if self._failure is not None:
                 raise self._failure
+            self._look_for_kill()
             if len(self._queue):
                 event = self._queue.pop()
                 commands = self._driver.step(event, self._clock.now_ns())
@@ -234,6 +242,13 @@ class LiveShell:
                 self._wake.clear()
                 await self._wake.wait()
 
+    def _look_for_kill(self) -> None:
+        """Halt when the kill file appears; once, as long as it stays."""
+        pulled = self._kill.pulled()
+        if pulled and not self._killed:
+            self.put(ControlRequest("halt", pulled, self._clock.now_ns()))
+        self._killed = pulled
+
     def _count(self, event: Event, commands: list[Command]) -> None:
         for command in commands:
             if isinstance(command, CycleDecided):
@@ -249,7 +264,7 @@ class LiveShell:
         position = self._commit.position
         for command in commands:
             if isinstance(command, SubmitOrder):
-                work = partial(self._venue.send, command.order)
+                work = partial(self._send, command.order)
                 self._spawn(group, self._once_durable(position, work))
             elif isinstance(command, CancelOrder):
                 work = partial(self._venue.cancel, command.client_order_id)
@@ -297,6 +312,12 @@ class LiveShell:
             return
         for pump in (self._pump_feed(start_ns, end_ns), self._pump_schedule(start_ns, end_ns)):
             self._give_up_at_end(self._spawn(group, pump))
+
+    async def _watch(self) -> None:
+        """Look for the kill file while nothing happens."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self._wake.set()
 
     async def _until_idle(self) -> None:
         """Return when nothing that the venue was asked is open and every event that is queued has been handled."""
@@ -363,6 +384,13 @@ class LiveShell:
         except StateError:
             return
         await work()
+
+    async def _send(self, order: Order) -> None:
+        """Hand an order over, unless everything is to stop: then it has never left."""
+        if pulled := self._kill.pulled():
+            self.put(OrderReject(order.client_order_id, f"never sent: {pulled}", self._clock.now_ns()))
+        else:
+            await self._venue.send(order)
 
     def _journal_lost(self, error: StateError) -> None:
         """End the run: nothing that follows from what is on file may leave any more."""

@@ -23,6 +23,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.journal import Journal
+from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
@@ -266,6 +267,7 @@ class TradingEngine:
             bus=self._bus,
             limits=CallLimits(runtime.connect_timeout_s, runtime.submit_timeout_s, runtime.query_timeout_s),
             resumed=self._recovered.resumed,
+            kill=KillFile(self._state_dir),
         )
 
 
