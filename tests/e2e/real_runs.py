@@ -36,7 +36,7 @@ from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.trading_engine import TradingEngine
-from LIVE_TRADING.training.config import TrainingConfig
+from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
 from LIVE_TRADING.training.train import train_run
 
 FILE = "us_equity_5m_2025.parquet"
@@ -45,9 +45,11 @@ AFTER_TRAINING = "2025-07-01"
 WEEK = ("2025-07-02", "2025-07-09")  # five sessions, one of them a half day; the session before them warms up
 TWO_SESSIONS = ("2025-07-02", "2025-07-03")
 HISTORY_FROM = "2025-06-13"  # the exchange's statistics reach back ten sessions
+_TREES = {"num_trees": 30, "num_leaves": 15, "min_data_in_leaf": 2000}
 SMALL = TrainingConfig(
     horizons=("5m", "15m", "60m", "1d"),
-    params={"lightgbm": {"num_trees": 30, "num_leaves": 15, "min_data_in_leaf": 2000}},
+    params={"lightgbm": _TREES},
+    barrier=BarrierTrainingConfig.model_validate({"params": _TREES}),
 )
 Barriers = tuple[FloatArray, FloatArray]
 
