@@ -92,7 +92,7 @@ def training_table(report: TrainingReport, wall_s: float) -> Table:
         table.add_row(
             model.horizon,
             model.family,
-            f"{model.train_rows:,}",
+            f"{model.train_rows:,}" if model.train_rows else "elsewhere",
             "-" if pooled.ic is None else f"{pooled.ic:+.4f}",
             f"{pooled.n_effective:,.0f}",
             "-" if pooled.rmse is None else f"{pooled.rmse:.4f}",

@@ -85,10 +85,10 @@ def train_run(
     """
     check_run_root(run_root, replace=replace_run)
     engine = engine or EngineConfig()
-    panel = _cut(panel, until)
+    panel = cut_panel(panel, until)
     horizons = parse_horizons(config.horizons, panel.interval_ns, session_minutes(panel))
     folds = plan_folds(panel, config.folds)
-    market = _market(panel, horizons, config, engine)
+    market = market_for(panel, horizons, config.families, engine)
     imported = read_imported(config, horizons, market.features.names, panel)
     barrier = barrier_horizon(panel.interval_ns, session_minutes(panel))
     dataset = build_dataset(panel, market, horizons, progress, barrier, lookback=imported.lookback)
@@ -111,8 +111,14 @@ def train_run(
     )
 
 
-def _cut(panel: BarPanel, until: str | None) -> BarPanel:
-    """Return the panel up to the close of the session `until`, or of the last one before that date."""
+def cut_panel(panel: BarPanel, until: str | None) -> BarPanel:
+    """Return the panel up to the close of the session `until`, or of the last one before that date.
+
+    Raises
+    ------
+    ConfigurationError
+        The date is before the first session.
+    """
     if until is None:
         return panel
     first, last = (panel.session(row) for row in (0, len(panel) - 1))
@@ -127,17 +133,17 @@ def _n_sessions(panel: BarPanel) -> int:
     return int(panel.session_index[-1] - panel.session_index[0]) + 1
 
 
-def _market(
-    panel: BarPanel, horizons: tuple[Horizon, ...], config: TrainingConfig, engine: EngineConfig
+def market_for(
+    panel: BarPanel, horizons: tuple[Horizon, ...], families: tuple[str, ...], engine: EngineConfig
 ) -> MarketModel:
     """Return the models whose memory the run will start from, with no evidence about any forecast."""
     return build_market(
         engine,
         horizons,
-        config.families,
+        families,
         panel.symbols,
         panel.bars_per_session,
         panel.interval_ns,
-        no_figures(len(horizons), len(config.families)),
+        no_figures(len(horizons), len(families)),
         panel.sessions.name != ALWAYS_OPEN,
     )

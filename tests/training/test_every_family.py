@@ -75,6 +75,12 @@ def test_the_planted_edge_is_found(planted: TrainingReport, family: str):
     assert ic > 6.0 * error
 
 
+def test_what_is_fitted_finds_less_than_the_rule_itself(planted: TrainingReport):
+    """The file computes the best estimate there is of the hidden x; no fit to a sample can do better, but for noise."""
+    best, error = figures(planted, "onnx")
+    assert best > max(figures(planted, family)[0] for family in FAMILIES if family != "onnx") - error
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_in_noise_nothing_is_found(noise: TrainingReport, family: str):
     ic, error = figures(noise, family)
