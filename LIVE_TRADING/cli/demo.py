@@ -25,6 +25,7 @@ from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
 from LIVE_TRADING.engine.trading_engine import TradingEngine
+from LIVE_TRADING.training.model_card import write_model_card
 from LIVE_TRADING.training.train import train_run
 
 RUN_ID = "demo"
@@ -75,6 +76,7 @@ def demo(seed: int, out: Path) -> int:
     console.print(summary_table(summary, folder / "backtest"))
     console.print(live_table(engine.core.state, folder / "state"))
     console.print(f"report: {folder / 'backtest' / 'report.html'}")
+    console.print(f"model card: {write_model_card(folder / 'run')}")
     console.print(f"backtest, paper session and replay took the same decisions: {'yes' if same else 'NO'}")
     console.print("a simulated market with a planted signal: the demo promises trades, not profit")
     console.print(f"{time.perf_counter() - started:.1f} s")

@@ -13,6 +13,7 @@ from LIVE_TRADING.cli.compose import open_source, settings_for
 from LIVE_TRADING.cli.options import run_folder
 from LIVE_TRADING.cli.settings import engine_config
 from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.training.model_card import write_model_card
 from LIVE_TRADING.training.train import TrainingReport, train_run
 
 
@@ -78,6 +79,7 @@ def train_models(
         console.print(classifier_table(report))
     else:
         console.print(f"No barrier classifiers, the barrier gate will be off: {report.no_classifiers}.")
+    console.print(f"model card: {write_model_card(folder)}", soft_wrap=True)
     return 0
 
 

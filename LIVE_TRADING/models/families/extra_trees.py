@@ -80,6 +80,12 @@ class ExtraTreesModel(ForestModel):
         """Return the estimator as skops archive."""
         return {_FILE: self._data}
 
+    def importance(self) -> tuple[str, FloatArray]:
+        """Return each feature's share of the variance that splits took away, shape (F,); 0 without a split."""
+        taken = np.sum([tree.compute_feature_importances() for tree in self._trees], axis=0)
+        total = float(taken.sum())
+        return "share of the variance taken by splits", taken / total if total > 0.0 else taken
+
 
 class ExtraTreesFamily:
     """Regression on squared error; each tree on its own draw of rows, which is faster, and costs little where labels

@@ -64,6 +64,15 @@ class SequenceModel(StoredModel, Protocol):
 Model = TrainedModel | SequenceModel
 
 
+@runtime_checkable
+class ExplainedModel(Protocol):
+    """A fitted model that can say what its features weigh."""
+
+    def importance(self) -> tuple[str, FloatArray]:
+        """Return in words what is measured, and it for each feature, shape (F,); larger in size is more."""
+        ...
+
+
 class ModelFamily(Protocol):
     """Reads models of one kind. Reads and writes no file itself: the loader hands it verified bytes."""
 

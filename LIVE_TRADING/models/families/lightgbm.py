@@ -60,6 +60,12 @@ class LightGbmModel(ForestModel):
         """Return the text form."""
         return {_FILE: self._text.encode()}
 
+    def importance(self) -> tuple[str, FloatArray]:
+        """Return each feature's share of the gain of all splits, shape (F,); all 0 for trees without a split."""
+        gain = np.asarray(self._booster.feature_importance(importance_type="gain"), dtype=np.float64)
+        total = float(gain.sum())
+        return "share of the splits' gain", gain / total if total > 0.0 else np.zeros(len(gain))
+
 
 class LightGbmFamily:
     """Regression on squared error. The library is imported where it is used: that takes a second."""

@@ -88,6 +88,11 @@ class QuantileLightGbmModel(ForestModel):
         texts = {_file(q): model.model_files()[_TEXT] for q, model in zip(self._quantiles, self._models, strict=True)}
         return {_INDEX: _Index(quantiles=self._quantiles).model_dump_json().encode(), **texts}
 
+    def importance(self) -> tuple[str, FloatArray]:
+        """Return each feature's share of the splits' gain, the mean over the quantiles, shape (F,)."""
+        found = [model.importance() for model in self._models]
+        return "share of the splits' gain", np.mean([shares for _, shares in found], axis=0)
+
 
 class QuantileLightGbmFamily:
     """Pinball loss (Koenker & Bassett 1978) at evenly spaced levels, averaged with equal weights.

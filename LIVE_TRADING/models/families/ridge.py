@@ -66,6 +66,10 @@ class RidgeModel:
         """Return the coefficients as JSON; floats are written so that they read back exactly."""
         return {_FILE: self._coefficients.model_dump_json(indent=1).encode()}
 
+    def importance(self) -> tuple[str, FloatArray]:
+        """Return the weight of each standardised feature, signed, shape (F,)."""
+        return "coefficient of the standardised feature", self._weight.copy()
+
 
 class RidgeFamily:
     """Minimises mean (y − intercept − w·z)² + alpha·|w|²; the intercept is not penalised.
