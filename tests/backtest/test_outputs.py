@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from backtest.backtest_records import STAGES, synthetic
 
 from LIVE_TRADING.backtest import decisions_file, outputs
 from LIVE_TRADING.backtest.outputs import FILES, check_out_folder, summary_json, write_outputs
-from LIVE_TRADING.backtest.summary import cost_comparison
+from LIVE_TRADING.backtest.summary import Performance, cost_comparison
 from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
 from LIVE_TRADING.common.reasons import REASON_TEXT
 
@@ -239,3 +239,8 @@ def test_costs_by_component_add_up(folder, record):
     unknown = synthetic(known_spread=False, trade_rate=0.2).record
     assert cost_comparison(unknown.trades).parts == ()
     assert cost_comparison([replace(trade, belief=None) for trade in record.trades]).parts == ()
+
+
+def test_every_metric_has_its_formula_in_the_documentation():
+    page = (REPO / "docs" / "metrics.md").read_text()
+    assert [name for name in (field.name for field in fields(Performance)) if f"`{name}`" not in page] == []
