@@ -44,7 +44,7 @@ def view(run: RunFacts) -> dict[str, Any]:
         "folds": _folds(run),
         "importance": _importance(run),
         "classifiers": [_classifier(meta) for meta in run.classifiers],
-        "no_classifiers": manifest.no_classifiers or "none were trained",
+        "no_classifiers": run.no_classifiers,
         "training": _training(run),
         "families": _families(run),
         "features": manifest.features,

@@ -31,13 +31,17 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunFacts:
-    """All that a card says of a run. `models` by horizon, then family; `manifest_sha256` names the run exactly."""
+    """All that a card says of a run.
+
+    `models` by horizon, then family; `manifest_sha256` names the run exactly; `no_classifiers` says why there are none.
+    """
 
     name: str
     manifest: Manifest
     manifest_sha256: str
     models: Sequence[ModelFacts]
     classifiers: Sequence[ClassifierMeta]
+    no_classifiers: str
 
     def ic_error(self, model: ModelFacts) -> float:
         """Return the standard error of a model's IC, 1/√(n·(N − 1)); NaN where nothing matured.
@@ -68,6 +72,7 @@ def run_facts(run_root: Path) -> RunFacts:
             for family in manifest.families
         ],
         classifiers=[loader.classifier_meta(entry.target) for entry in manifest.classifiers],
+        no_classifiers=loader.no_classifiers,
     )
 
 
