@@ -106,17 +106,20 @@ def check_run(
     with progress_display() as display:
         found = check(recording, settings, request, count, seed, ProgressBars(display))
     console = Console()
-    console.print(compared_table(found, request.run_id))
-    for line in verdict(found):
+    for line in (_heading(found.report, request.run_id), compared_table(found), *verdict(found)):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     return int(ExitCode.HALTED if found.differences else ExitCode.DONE)
 
 
-def compared_table(found: Check, name: str) -> Table:
+def _heading(report: LookaheadReport, name: str) -> str:
+    first, last = iso_utc(report.instants_ns[0]), iso_utc(report.instants_ns[-1])
+    return f"{name}: {len(report.instants_ns)} instants from {first} to {last}"
+
+
+def compared_table(found: Check) -> Table:
     """Return what was compared: known numbers by stage, forecasts by family too, and each user feature."""
     report = found.report
-    first, last = iso_utc(report.instants_ns[0]), iso_utc(report.instants_ns[-1])
-    table = Table(title=f"{name}: {len(report.instants_ns)} instants, {first} to {last}", title_justify="left")
+    table = Table()
     table.add_column("compared")
     table.add_column("known numbers", justify="right")
     for stage, numbers in report.numbers.items():  # order: in which one follows from the other

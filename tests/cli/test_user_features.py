@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, digest_of, run_verb
+from cli_bench import STOP_AFTER, Bench, digest_of, run_verb
 from typer.testing import Result
 
 from LIVE_TRADING.cli.exits import ExitCode
@@ -89,6 +89,16 @@ def test_backtest_paper_session_and_replay_agree_bit_for_bit(bench: Bench, tmp_p
     assert replayed.exit_code == 0, replayed.output
     assert digest_of(traded) in replayed.output
     assert "it may differ" not in replayed.output
+
+
+def test_a_session_goes_on_where_it_stopped(bench: Bench, tmp_path: Path, traded: Path) -> None:
+    common = ("--data", bench.bars, "--run-id", RUN_ID, "--profile", "busy", "--log-level", "error")
+    session = (*common, "--state-dir", tmp_path / "state", *SETTINGS)
+    stopped = run_verb("run_live_trading", *session, "--max-cycles", STOP_AFTER)
+    assert stopped.exit_code == 0, stopped.output
+    resumed = run_verb("run_live_trading", *session)
+    assert resumed.exit_code == 0, resumed.output
+    assert digest_of(tmp_path / "state") == digest_of(traded)
 
 
 def test_the_models_use_it(bench: Bench, trained: str) -> None:
