@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from real_runs import AFTER_TRAINING, FILE, WEEK, World, low_cost
 
+from LIVE_TRADING.backtest.observed import FORECASTS
 from LIVE_TRADING.cli.backtest import BacktestRequest
 from LIVE_TRADING.cli.check_lookahead import Check, check
 from LIVE_TRADING.cli.compose import open_recording, settings_for
@@ -44,7 +45,10 @@ def assert_proven(found: Check, count: int) -> None:
 
 
 def test_a_week_with_a_half_day(world: World) -> None:
-    assert_proven(checked(world.bars, world.run_root, WEEK, 15), 15)
+    found = checked(world.bars, world.run_root, WEEK, 15)
+    assert_proven(found, 15)
+    rows = [seen.rows[FORECASTS] for seen in found.report.observed.values()]
+    assert sum(int(np.isfinite(row[name]).sum()) for row in rows for name in ("p_peak", "p_valley")) > 2 * 60 * 15
 
 
 def test_a_spread_estimate_that_counts_the_session_it_is_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
