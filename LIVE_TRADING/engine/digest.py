@@ -31,16 +31,18 @@ _MULTIPLIERS = np.frombuffer(hashlib.shake_256(b"fingerprint rows").digest(8 * 5
 
 def canonical(values: FloatArray) -> FloatArray:
     """Return float64 with one NaN pattern and −0 as +0."""
-    tidy: FloatArray = np.add(values, 0.0, dtype=np.float64)
-    unknown = tidy != tidy
-    if unknown.any():
-        tidy[unknown] = np.nan
-    return tidy
+    return _tidied(np.array(values, dtype=np.float64))
+
+
+def _tidied(own: FloatArray) -> FloatArray:
+    own += 0.0
+    np.copyto(own, np.nan, where=own != own)
+    return own
 
 
 def stack_rows(arrays: Iterable[np.ndarray], n_symbols: int) -> FloatArray:
     """Return arrays of shape (..., N) as rows (K, N), canonical."""
-    return canonical(np.concatenate([array.reshape(-1, n_symbols) for array in arrays], dtype=np.float64))
+    return _tidied(np.concatenate([array.reshape(-1, n_symbols) for array in arrays], dtype=np.float64))
 
 
 def split_rows(stages: Mapping[str, Sequence[np.ndarray]], n_symbols: int) -> dict[str, FloatArray]:
@@ -103,7 +105,7 @@ def decision_digest(
     digest.update(time_ns.to_bytes(8, "little"))
     digest.update(names)
     digest.update(np.ascontiguousarray(reasons, dtype="<i2").tobytes())
-    digest.update(canonical(np.concatenate(choice, dtype=np.float64)).astype("<f8", copy=False).data)
+    digest.update(_tidied(np.concatenate(choice, dtype=np.float64)).astype("<f8", copy=False).data)
     lines = [*sorted(order_line(order) for order in orders), "/", *sorted(map(rejection_line, rejections))]
     digest.update("\n".join(lines).encode())
     return digest.hexdigest()

@@ -121,7 +121,9 @@ class ZScoreStandardizer:
     def score(self, state: StandardizerState, relative: FloatArray) -> tuple[StandardizerState, FloatArray]:
         """Return the memory with today's forecasts in it, and z (H, M, N) of `relative` forecasts."""
         z_max = self._config.z_max
-        z: FloatArray = np.clip((relative - state.window_mean) / state.window_sd, -z_max, z_max)
+        z: FloatArray = relative - state.window_mean
+        z /= state.window_sd
+        np.minimum(np.maximum(z, -z_max, out=z), z_max, out=z)
         return self._observe(state, relative), z
 
     def standardize(self, state: StandardizerState, raw: FloatArray) -> tuple[StandardizerState, FloatArray]:
@@ -132,8 +134,12 @@ class ZScoreStandardizer:
         finite = np.isfinite(relative)
         count = state.today_count + finite
         deviation = relative - state.today_mean
-        mean = state.today_mean + deviation / np.maximum(count, 1.0)
-        m2 = state.today_m2 + deviation * (relative - mean)
+        mean: FloatArray = np.maximum(count, 1.0)
+        np.divide(deviation, mean, out=mean)
+        mean += state.today_mean
+        m2: FloatArray = relative - mean
+        m2 *= deviation
+        m2 += state.today_m2
         if not finite.all():
             mean = np.where(finite, mean, state.today_mean)
             m2 = np.where(finite, m2, state.today_m2)
