@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.backtest.recorder import Recorder
 from LIVE_TRADING.brokers.exchange import ExchangeConfig, SimulatedExchange
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker
-from LIVE_TRADING.common.types import FloatArray, RawPredictions
+from LIVE_TRADING.common.types import FloatArray, RawPredictions, Session
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.panel import BarPanel
@@ -81,14 +81,17 @@ def load_models(*, compiled: bool) -> list[LightGbmModel]:
 
 @dataclass
 class Forecaster:
-    """The inference half over a grid of models; counts the time that it takes."""
+    """The inference half over a grid of models."""
 
     models: list[LightGbmModel]
-    asked_s: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         grid = [self.models[row * N_FAMILIES : (row + 1) * N_FAMILIES] for row in range(N_HORIZONS)]
         self.engine = InferenceEngine(grid)
+
+    @property
+    def cheap_calls(self) -> bool:
+        return self.engine.cheap_calls
 
     def predict(self, features: FloatArray) -> RawPredictions:
         return RawPredictions(self.engine.predict(features))
@@ -162,7 +165,12 @@ def exchange_of(panel: BarPanel, config: ExchangeConfig | None = None) -> Simula
 
 
 def backtest_of(
-    panel: BarPanel, plan: RunPlan, predictor: object, *, record: bool = True
+    panel: BarPanel,
+    plan: RunPlan,
+    predictor: object,
+    *,
+    record: bool = True,
+    on_session: Callable[[Session], None] | None = None,
 ) -> tuple[EngineCore, Recorder, BacktestEngine]:
     core = plan.core()
     recorder = Recorder(core)
@@ -173,6 +181,7 @@ def backtest_of(
         BacktestBroker(exchange_of(panel), panel.sessions),
         predictor,  # type: ignore[arg-type]
         plan.assembly.market.features,
+        on_session=on_session,
     )
     return core, recorder, engine
 
