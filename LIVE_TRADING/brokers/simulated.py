@@ -14,7 +14,8 @@ from LIVE_TRADING.common.async_clock import AsyncClock, Signal
 from LIVE_TRADING.common.codec import decode, encode
 from LIVE_TRADING.common.events import OrderEvent, OrderFill
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, StateError
-from LIVE_TRADING.common.files import read_json
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
+from LIVE_TRADING.common.files import read_json, replace_file
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.types import BarBatch, Order, Session
 
@@ -101,16 +102,19 @@ class PaperBroker:
         sessions: SessionLookup,
         clock: AsyncClock,
         file: Path | None = None,
+        *,
+        files: FileLayer = OS_FILES,
     ) -> None:
         self._venue = BacktestBroker(exchange, sessions)
         self._exchange = exchange
         self._clock = clock
         self._file = file
+        self._files = files
         self._arrived = Signal()
         self._connected = False
         if file is not None and file.exists():
             try:
-                self.restore(read_json(file))
+                self.restore(read_json(file, files=files))
             except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
 
@@ -207,12 +211,7 @@ class PaperBroker:
         """
         if self._file is None:
             return
-        temp = self._file.with_name(f".{self._file.name}.tmp~")
-        try:
-            temp.write_bytes(json_bytes(self.to_dict()))
-            temp.replace(self._file)
-        except OSError as error:
-            raise StateError(f"{self._file}: cannot be written ({error.strerror or error}); check space") from error
+        replace_file(self._file, json_bytes(self.to_dict()), files=self._files)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's state and the reports that the engine has not fetched yet."""

@@ -12,6 +12,7 @@ from LIVE_TRADING.common.events import RunStarted, Stamped
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.fingerprint import cpu_fingerprint
 from LIVE_TRADING.common.units import instant_ns, iso_utc
+from LIVE_TRADING.engine.archive import journal_start
 from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.cycle import CycleResult
@@ -35,7 +36,10 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     path = state_dir / FOLDER
     explainer = _Explainer(run, core_config(run), explained, at) if explained is not None else None
     started = time.perf_counter()
-    fed = feed_journal(core, read_journal(path), listener=explainer)
+    start_seq, _ = journal_start(path)
+    if start_seq:
+        print(f"events up to {start_seq} were removed by engine.journal_keep_days; the replay begins after them")
+    fed = feed_journal(core, read_journal(path), after_seq=start_seq, listener=explainer)
     wall_s = time.perf_counter() - started
     if tail := torn_tail(path):
         print(f"the journal ends in a torn record of {tail} bytes, which is left out")

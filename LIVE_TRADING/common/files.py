@@ -7,6 +7,7 @@ import errno
 import fcntl
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,15 +34,55 @@ def write_atomic_bytes(path: Path, data: bytes, *, files: FileLayer = OS_FILES) 
         The file system refused; names the file. The old contents are kept (if only the sync of the folder failed, the
         new ones may be in place, not yet durable).
     """
+    write_atomic_files({path: data}, files=files)
+
+
+def write_atomic_files(contents: Mapping[Path, bytes], *, files: FileLayer = OS_FILES) -> None:
+    """Replace the contents of files of one folder, each as `write_atomic_bytes`; all are durable when this returns.
+
+    Raises
+    ------
+    StateError
+        The file system refused; names the file. A crash between may leave some new and some old, each whole.
+    """
+    temps: dict[Path, Path] = {}
+    path = Path()
+    try:
+        try:
+            for path, data in contents.items():  # order: as given
+                temps[path] = path.with_name(f".{path.name}.{os.getpid()}-{next(_temp_number)}.tmp~")
+                _write_synced(temps[path], data, files)
+            for path in contents:
+                files.replace(temps.pop(path), path)
+        except OSError:
+            for temp in temps.values():  # order: does not matter
+                _remove_quietly(temp, files)
+            raise
+        files.fsync_folder(path.parent)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written ({_text(error)}); check space and permissions") from error
+
+
+def replace_file(path: Path, data: bytes, *, files: FileLayer = OS_FILES) -> None:
+    """Replace the contents of a file whole, for a kill, not for a power cut: nothing is synced.
+
+    Raises
+    ------
+    StateError
+        The file system refused; names the file.
+    """
     temp = path.with_name(f".{path.name}.{os.getpid()}-{next(_temp_number)}.tmp~")
     try:
         try:
-            _write_synced(temp, data, files)
+            descriptor = files.open_new(temp)
+            try:
+                files.write(descriptor, data)
+            finally:
+                files.close(descriptor)
             files.replace(temp, path)
         except OSError:
             _remove_quietly(temp, files)
             raise
-        files.fsync_folder(path.parent)
     except OSError as error:
         raise StateError(f"{path}: cannot be written ({_text(error)}); check space and permissions") from error
 
@@ -54,7 +95,12 @@ def write_atomic_json(path: Path, obj: object, *, indent: bool = True, files: Fi
     StateError
         As `write_atomic_bytes`, or the object cannot be written as JSON; the file is untouched then.
     """
-    write_atomic_bytes(path, _encoded(path, obj, indent=indent) + b"\n", files=files)
+    write_atomic_bytes(path, json_file(path, obj, indent=indent), files=files)
+
+
+def json_file(path: Path, obj: object, *, indent: bool = True) -> bytes:
+    """Return the contents of a JSON file; StateError that names it where the object cannot be written as JSON."""
+    return _encoded(path, obj, indent=indent) + b"\n"
 
 
 def write_atomic_yaml(path: Path, obj: object, *, files: FileLayer = OS_FILES) -> None:
@@ -102,6 +148,9 @@ def make_folders(path: Path, *, files: FileLayer = OS_FILES) -> None:
             with contextlib.suppress(FileExistsError):
                 files.make_folder(folder)
             files.fsync_folder(folder.parent)
+        if not missing:  # a process that was killed may have made it
+            with contextlib.suppress(PermissionError):
+                files.fsync_folder(path.parent)
     except OSError as error:
         raise StateError(f"{path}: cannot be made ({_text(error)}); check space and permissions") from error
 

@@ -15,6 +15,7 @@ import re
 import struct
 import typing
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
-from LIVE_TRADING.common.files import write_atomic_bytes, write_atomic_json
+from LIVE_TRADING.common.files import json_file, write_atomic_bytes, write_atomic_files
 from LIVE_TRADING.engine.assembly import Assembly
 from LIVE_TRADING.engine.state import CoreState, EngineState
 from LIVE_TRADING.learning import BanditPersistence
@@ -168,21 +169,23 @@ class Checkpoints:
             run_digest=state.digest.run,
             decision_digest=state.digest.decision,
         )
-        self._keep_previous()
-        write_atomic_json(self._folder / STATE_FILE, record.to_dict(), files=self._files)
-        write_atomic_json(self._folder / "trades.json", {"seq": seq, "trades": trades}, files=self._files)
-        write_atomic_json(self._folder / "bandit_state.json", bandit, files=self._files)
+        said = {
+            STATE_FILE: record.to_dict(),
+            "trades.json": {"seq": seq, "trades": trades},
+            "bandit_state.json": bandit,
+        }
+        contents = {self._folder / name: json_file(self._folder / name, value) for name, value in said.items()}
+        write_atomic_files(self._previous() | contents, files=self._files)
 
-    def _keep_previous(self) -> None:
-        """Copy engine_state.json aside: a rename would leave none for a moment."""
+    def _previous(self) -> dict[Path, bytes]:
+        """Return what is to be kept as the one before: a copy, since a rename would leave none for a moment."""
         path = self._folder / STATE_FILE
         if not path.exists():
-            return
+            return {}
         try:
-            data = self._files.read_bytes(path)
+            return {self._folder / PREVIOUS_FILE: self._files.read_bytes(path)}
         except OSError as error:
             raise StateError(f"{path}: cannot be read: {error}") from error
-        write_atomic_bytes(self._folder / PREVIOUS_FILE, data, files=self._files)
 
     def take(self, state: CoreState, seq: int) -> TakenState:
         """Return what `write_taken` needs of a state, whatever happens to it meanwhile."""
@@ -191,13 +194,19 @@ class Checkpoints:
     def write_arrays(self, state: CoreState, seq: int) -> None:
         """Write arrays-<seq>.npz and drop all but the newest two; that of the run's start stays for replays."""
         self.write_taken(self.take(state, seq))
+        self.drop_old()
 
     def write_taken(self, taken: TakenState) -> None:
-        """Write the arrays file of what `take` gave; as `write_arrays`, in any thread."""
+        """Write the arrays file of what `take` gave, in any thread."""
         path = self._folder / arrays_name(taken.seq)
         write_atomic_bytes(path, encode_taken(taken, self._parts), files=self._files)
-        old = [path for path in self.generations() if path.name != arrays_name(0)][:-GENERATIONS]
-        for path in old:
+
+    def drop_old(self, start_seq: int = 0, keep: Collection[int] = ()) -> None:
+        """Remove all arrays files but the newest two, that of the journal's start, and those to keep."""
+        for seq in self.sequences()[:-GENERATIONS]:
+            if seq == start_seq or seq in keep:
+                continue
+            path = self._folder / arrays_name(seq)
             try:
                 self._files.remove(path)
             except OSError as error:
@@ -206,6 +215,10 @@ class Checkpoints:
     def generations(self) -> list[Path]:
         """Return the arrays files, oldest first."""
         return [path for path in glob_sorted(self._folder, "arrays-*.npz") if _ARRAYS.search(path.name)]
+
+    def sequences(self) -> list[int]:
+        """Return the events that the arrays files follow, oldest first."""
+        return [int(path.name.removeprefix("arrays-").removesuffix(".npz")) for path in self.generations()]
 
     def load(self, path: Path) -> tuple[CoreState, int]:
         """Return state and sequence number of an arrays file.

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
+from LIVE_TRADING.engine.housekeeping import Housekeeper
 
 RETRY_S = 1.0
 
@@ -33,8 +33,8 @@ class CheckpointWriter:
 
     Parameters
     ----------
-    checkpoints
-        None where nothing is kept.
+    checkpoints, keeper
+        None where nothing is kept; the keeper clears up after a checkpoint.
     on_written
         Told kind (`arrays`, `engine`), sequence number and the seconds it took.
     on_failure
@@ -45,13 +45,15 @@ class CheckpointWriter:
         self,
         driver: Driver,
         checkpoints: Checkpoints | None,
+        keeper: Housekeeper | None,
         commit: GroupCommit,
         times: CheckpointTimes,
         on_written: Callable[[str, int, float], None],
-        on_failure: Callable[[StateError], None],
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self._driver = driver
         self._checkpoints = checkpoints
+        self._keeper = keeper
         self._commit = commit
         self._times = times
         self._on_written = on_written
@@ -104,7 +106,7 @@ class CheckpointWriter:
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except StateError as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, trading goes on and the next one is tried
             self._retry_s = time.monotonic() + max(self._times.state_s, RETRY_S)
             if not self._driver.journal_failed:
                 self._on_failure(error)
@@ -118,6 +120,8 @@ class CheckpointWriter:
         await self._commit.durable(position)
         if taken is not None:
             await self._timed("arrays", seq, lambda: checkpoints.write_taken(taken))
+            if self._keeper is not None:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._keeper.tidy, core.now_ns)
             self._last_arrays_s = now_s
             if session_closed:
                 self._session_closed = False

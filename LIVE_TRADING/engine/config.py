@@ -52,6 +52,10 @@ class RuntimeConfig(FrozenConfig):
     checkpoint_s: float = Field(60.0, gt=0, description="write engine_state.json at least this often")
     arrays_s: float = Field(3600.0, gt=0, description="write the arrays file at least this often, and at session ends")
     journal_segment_mb: float = Field(64.0, gt=0, le=1024, description="close a segment of the journal at this size")
+    journal_keep_days: float | None = Field(
+        None, gt=0, description="remove older segments, and with them the replay of that time; none: keep all"
+    )
+    min_free_disk_mb: float = Field(512.0, ge=0, description="reduce only below this, halt below an eighth; 0: off")
     compiled_forest: bool = Field(False, description="predict LightGBM models by compiled code: the same bits, faster")
     trade_symbols: tuple[str, ...] = Field((), description="symbols to enter; none: the whole universe. All forecast")
     mode: Literal["paper", "live"] = Field("paper", description="live needs --live and a confirmed account besides")

@@ -20,6 +20,7 @@ OUTCOMES = {
     "expired": OrderStatus.EXPIRED,
     "rejected": OrderStatus.REJECTED,
 }
+DISK_LOW = "disk_low"
 
 
 def on_control(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
@@ -68,10 +69,14 @@ def _settle(context: CoreContext, state: CoreState, request: ControlRequest, now
 
 
 def on_fault(context: CoreContext, state: CoreState, fault: SystemFault, now_ns: int) -> Step:
-    """Halt on what is critical, and cancel what would add risk."""
-    if fault.severity != "critical":
+    """Halt on what is critical, restrict where the disk runs full, and cancel what would add risk."""
+    guardrails = context.parts.guardrails
+    if fault.severity == "critical":
+        risk = guardrails.halt(state.risk, fault.error_type, fault.message, now_ns)
+    elif fault.error_type == DISK_LOW:
+        risk = guardrails.restrict(state.risk, fault.error_type, fault.message, now_ns)
+    else:
         return state, []
-    risk = context.parts.guardrails.halt(state.risk, fault.error_type, fault.message, now_ns)
     after, cancels = cancel_new_risk(replace(state, risk=risk), now_ns)
     return after, [*state_changes(state.risk, risk), *cancels]
 

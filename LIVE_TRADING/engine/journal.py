@@ -97,7 +97,6 @@ class Journal:
             if self.cut_bytes:
                 files.truncate(self._descriptor, self._size)
             files.fsync_folder(self.folder)
-            files.fsync_folder(state_dir)
         except OSError as error:
             raise StateError(f"{self.path}: cannot be opened: {error}") from error
         # a killed process may have left records that are in no file's durable part yet

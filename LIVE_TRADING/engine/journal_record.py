@@ -50,6 +50,23 @@ def to_line(record: JournalRecord) -> bytes:
     return b'{"crc":"%08x","body":%b}\n' % (zlib.crc32(body), body)
 
 
+def check_line(line: bytes, where: str) -> bytes:
+    """Return the body of a line whose frame and CRC are right.
+
+    Raises
+    ------
+    StateError
+        The line is torn or altered; says where.
+    """
+    body = line[_HEAD:-2]
+    framed = line.startswith(_BEFORE_CRC) and line[16:_HEAD] == _BEFORE_BODY and line.endswith(b"}\n")
+    if not framed:
+        raise StateError(f"{where}: the record is torn")
+    if line[8:16] != b"%08x" % zlib.crc32(body):
+        raise StateError(f"{where}: the record was altered: its CRC does not match")
+    return body
+
+
 def from_line(line: bytes, where: str) -> JournalRecord:
     """Return the record of a line.
 
@@ -58,12 +75,7 @@ def from_line(line: bytes, where: str) -> JournalRecord:
     StateError
         The line is torn, altered, or of a newer format; says where.
     """
-    body = line[_HEAD:-2]
-    framed = line.startswith(_BEFORE_CRC) and line[16:_HEAD] == _BEFORE_BODY and line.endswith(b"}\n")
-    if not framed:
-        raise StateError(f"{where}: the record is torn")
-    if line[8:16] != b"%08x" % zlib.crc32(body):
-        raise StateError(f"{where}: the record was altered: its CRC does not match")
+    body = check_line(line, where)
     try:
         fields = orjson.loads(body)
         if fields["format"] > FORMAT:

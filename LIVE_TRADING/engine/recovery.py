@@ -139,7 +139,7 @@ def _entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[_Entr
             if entry is not None:
                 yield entry
             entry = _Entry(record, [])
-        elif record.kind == "run" and entry is None:
+        elif record.kind in ("run", "cut") and entry is None:
             continue
         elif entry is None or record.seq != entry.event.seq or record.kind not in ("commands", "failed"):
             raise StateError(f"journal: a record of kind {record.kind!r} and number {record.seq} is out of place")

@@ -14,6 +14,7 @@ from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.engine.announcer import Announcer
+from LIVE_TRADING.engine.archive import journal_start
 from LIVE_TRADING.engine.assembly import assemble
 from LIVE_TRADING.engine.checkpoint import PREVIOUS_FILE, Checkpoints, arrays_name
 from LIVE_TRADING.engine.core import EngineCore
@@ -77,10 +78,12 @@ def _after_journal(name: str) -> bool:
 
 
 def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
-    """Return the core as it was at the start of the run on file: its configuration and arrays, never today's."""
+    """Return the core as it was where the journal on file begins: its configuration and arrays, never today's."""
     assembly = assemble(run)
     checkpoints = Checkpoints(state_dir, run, assembly)
-    state, _ = checkpoints.load(state_dir / arrays_name(0))
+    folder = state_dir / FOLDER
+    start_seq = journal_start(folder)[0] if list_segments(folder) else 0
+    state, _ = checkpoints.load(state_dir / arrays_name(start_seq))
     core = EngineCore(run, assembly, state.market)
     core.restore(state)
     return core

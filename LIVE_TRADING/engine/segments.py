@@ -19,7 +19,7 @@ from pathlib import Path
 
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
-from LIVE_TRADING.engine.journal_record import JournalRecord, from_line
+from LIVE_TRADING.engine.journal_record import JournalRecord, check_line, from_line
 
 FOLDER = "journal"
 OLD_FILE = "journal.jsonl"
@@ -108,7 +108,7 @@ def read_journal(folder: Path, *, after_seq: int = 0, files: FileLayer = OS_FILE
             continue
         _check_joins(segment, last_seq, after_seq, cut)
         last_seq, cut = max(segment.first_seq - 1, 0), False
-        for record in _records(segment, is_last, files):
+        for record in read_segment(segment, files, is_last=is_last):
             if record.kind in ("event", "cut"):
                 last_seq, cut = record.seq, record.kind == "cut"
             yield record
@@ -130,7 +130,8 @@ def _check_joins(segment: Segment, last_seq: int | None, after_seq: int, cut: bo
         )
 
 
-def _records(segment: Segment, is_last: bool, files: FileLayer) -> Iterator[JournalRecord]:
+def read_segment(segment: Segment, files: FileLayer, *, is_last: bool = False) -> Iterator[JournalRecord]:
+    """Yield the records of one segment; only the last one of a journal may end in a torn line."""
     path, lines = _lines(segment, is_last, files)
     first = True
     for number, line in enumerate(lines, start=1):
@@ -162,7 +163,7 @@ def _lines(segment: Segment, is_last: bool, files: FileLayer) -> tuple[Path, lis
 def _is_whole(lines: list[bytes]) -> bool:
     try:
         for line in lines:
-            from_line(line, "")
+            check_line(line, "")
     except StateError:
         return False
     return bool(lines)

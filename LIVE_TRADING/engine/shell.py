@@ -50,6 +50,7 @@ from LIVE_TRADING.engine.commands import (
 )
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
+from LIVE_TRADING.engine.housekeeping import Housekeeper
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
@@ -112,6 +113,7 @@ class LiveShell:
         latency: InferenceLatency | None = None,
         times: ShellTimes | None = None,
         checkpoints: Checkpoints | None = None,
+        keeper: Housekeeper | None = None,
         bus: NoticeBus | None = None,
         limits: CallLimits | None = None,
         resumed: bool = False,
@@ -125,6 +127,7 @@ class LiveShell:
         self._latency = latency or InferenceLatency()
         self._times = times or ShellTimes()
         self._checkpoints = checkpoints
+        self._keeper = keeper
         self._bus = bus or NoticeBus()
         self._broker_name = type(broker).__name__
         self.on_cycle: Callable[[int], None] | None = None
@@ -171,7 +174,13 @@ class LiveShell:
         self._commit = GroupCommit(self._driver.journal, self._journal_lost)
         times = CheckpointTimes(self._times.checkpoint_s, self._times.arrays_s)
         self._writer = CheckpointWriter(
-            self._driver, self._checkpoints, self._commit, times, self._told_of_checkpoint, self._checkpoint_failed
+            self._driver,
+            self._checkpoints,
+            self._keeper,
+            self._commit,
+            times,
+            self._told_of_checkpoint,
+            self._checkpoint_failed,
         )
         try:
             return await self._run(worker, start_ns, end_ns, max_cycles)
@@ -224,6 +233,9 @@ class LiveShell:
                     await asyncio.sleep(0)
                 continue
             self._writer.tend()
+            if self._keeper is not None and (low := self._keeper.disk_fault(time.monotonic())) is not None:
+                self.put(SystemFault(*low, self._clock.now_ns()))
+                continue
             if self._awaits_quiet:
                 self._awaits_quiet = False
                 self._quiet.set()
@@ -448,5 +460,5 @@ class LiveShell:
     def _told_of_checkpoint(self, kind: str, seq: int, duration_s: float) -> None:
         emit.emit_checkpoint_written(self._bus, self._clock.now_ns(), kind=kind, sequence=seq, duration_s=duration_s)
 
-    def _checkpoint_failed(self, error: StateError) -> None:
+    def _checkpoint_failed(self, error: Exception) -> None:
         self._fault("checkpoint_failed", error, "error")

@@ -22,6 +22,7 @@ from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
+from LIVE_TRADING.engine.housekeeping import Housekeeper
 from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
@@ -242,9 +243,13 @@ class TradingEngine:
         if self._state_dir is None:
             return Recovered(Driver(core, None, self._observers, announcer=announcer), plan.feed_start_ns)
         checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly, files=self._files)
-        checkpoints.write_arrays(core.state, 0)
         journal = Journal(self._state_dir, files=self._files, segment_bytes=self._segment_bytes())
-        journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
+        try:
+            checkpoints.write_arrays(core.state, 0)
+            journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
+        except BaseException:
+            journal.close()
+            raise
         return Recovered(Driver(core, journal, self._observers, announcer=announcer), plan.feed_start_ns)
 
     def _segment_bytes(self) -> int:
@@ -252,9 +257,16 @@ class TradingEngine:
 
     def _build_shell(self) -> LiveShell:
         runtime = self._config.engine
-        checkpoints = None
+        checkpoints = keeper = None
         if self._state_dir is not None:
             checkpoints = Checkpoints(self._state_dir, self._plan.run, self._plan.assembly, files=self._files)
+            keeper = Housekeeper(
+                self._state_dir,
+                checkpoints,
+                keep_days=runtime.journal_keep_days,
+                min_free_mb=runtime.min_free_disk_mb,
+                files=self._files,
+            )
         return LiveShell(
             self._recovered.driver,
             self._broker,
@@ -264,6 +276,7 @@ class TradingEngine:
             latency=self._latency,
             times=ShellTimes(self._grace_ns, runtime.checkpoint_s, runtime.arrays_s),
             checkpoints=checkpoints,
+            keeper=keeper,
             bus=self._bus,
             limits=CallLimits(runtime.connect_timeout_s, runtime.submit_timeout_s, runtime.query_timeout_s),
             resumed=self._recovered.resumed,

@@ -1,0 +1,118 @@
+"""A disk that refuses at any operation of a session: said clearly, nothing that left is lost, a restart goes on."""
+
+from __future__ import annotations
+
+# covers: B8, P18, P19, P21
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from small_session import Promises, losses, trade
+
+from LIVE_TRADING.cli.exits import ExitCode, exit_code_of
+from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.file_layer import OsFileLayer
+
+CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
+OPERATIONS = 520  # of the whole session, about
+
+
+class RefusingLayer(OsFileLayer):
+    """Refuses from an operation on, for so many operations; a write leaves a part of its bytes."""
+
+    def __init__(self, first: int, code: int, count: int = 10**9) -> None:
+        self.first, self.last, self.code = first, first + count, code
+        self.operations = 0
+        self.refused: list[str] = []
+        self._guard = threading.Lock()
+
+    def _may_refuse(self, what: str) -> None:
+        with self._guard:
+            self.operations += 1
+            if self.first <= self.operations < self.last:
+                self.refused.append(what)
+                raise OSError(self.code, os.strerror(self.code))
+
+    def open_append(self, path: Path) -> int:
+        self._may_refuse(f"open {path.name}")
+        return super().open_append(path)
+
+    def open_new(self, path: Path) -> int:
+        self._may_refuse(f"open {path.name}")
+        return super().open_new(path)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        try:
+            self._may_refuse("write")
+        except OSError:
+            super().write(descriptor, data[: len(data) // 3])
+            raise
+        super().write(descriptor, data)
+
+    def fdatasync(self, descriptor: int) -> None:
+        self._may_refuse("fdatasync")  # the real one costs time, and no power is cut here
+
+    def fsync(self, descriptor: int) -> None:
+        self._may_refuse("fsync")
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        self._may_refuse("truncate")
+        super().truncate(descriptor, size)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._may_refuse(f"rename to {target.name}")
+        super().replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        self._may_refuse(f"remove {path.name}")
+        super().remove(path)
+
+    def make_folder(self, path: Path) -> None:
+        self._may_refuse(f"folder {path.name}")
+        super().make_folder(path)
+
+    def fsync_folder(self, folder: Path) -> None:
+        self._may_refuse(f"fsync of folder {folder.name}")
+
+
+def refuse_and_go_on(folder: Path, first: int, code: int, count: int) -> None:
+    state, venue = folder / "state", folder / "venue.json"
+    layer, promises = RefusingLayer(first, code, count), Promises()
+    try:
+        trade(state, promises, layer, venue)
+    except StateError as error:
+        assert os.strerror(code) in str(error)
+        assert str(folder) in str(error)
+        assert exit_code_of(error) is ExitCode.HALTED
+    else:
+        # a checkpoint that is tried again, a temporary file that stays: trading goes on
+        assert count < 10**9 or not layer.refused
+    assert losses(state, promises) == [] or not state.exists(), layer.refused[:3]
+    resumed = trade(state, Promises(), venue_file=venue)
+    ledger = resumed.core.state.ledger.positions
+    assert losses(state, promises) == []
+    assert resumed.core.state.orders.open == {}
+    assert all(position.quantity for position in ledger.values())
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_a_disk_that_refuses_from_one_operation_in_many_on(tmp_path: Path, number: int) -> None:
+    first = 1 + number if number < 10 else 1 + number * OPERATIONS // 26 + number % 5
+    refuse_and_go_on(tmp_path, first, CODES[number % 3], 10**9)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_a_disk_that_refuses_once(tmp_path: Path, number: int) -> None:
+    refuse_and_go_on(tmp_path, 1 + number if number < 4 else 1 + number * OPERATIONS // 14, CODES[number % 3], 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 10**9], ids=["once", "for-good"])
+@pytest.mark.parametrize("first", range(1, 21))
+def test_a_disk_that_refuses_at_every_operation(tmp_path: Path, first: int, count: int) -> None:
+    for operation in range(first, OPERATIONS, 20):
+        folder = tmp_path / f"{operation}"
+        folder.mkdir()
+        refuse_and_go_on(folder, operation, CODES[operation % 3], count)
