@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test slow bench check coverage requirements clean
+.PHONY: help venv run test slow bench check coverage mutation requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: $(STAMP) ## format, lint, types, import layers
 
 coverage: $(STAMP) ## all tests but the slow ones, with the lines they miss
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' --cov=LIVE_TRADING --cov-report=term-missing:skip-covered
+
+mutation: $(STAMP) ## which small changes to blending, arbitration and sizing no test notices, 20 to 30 minutes of one core
+	$(BIN)/python tests/mutation/campaign.py
 
 requirements: $(STAMP) ## which rows of the requirements no test covers
 	$(BIN)/python tests/requirements_report.py $(REQUIREMENTS)

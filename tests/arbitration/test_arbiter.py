@@ -24,6 +24,8 @@ from LIVE_TRADING.learning import BanditState, EnsembleWeightOptimizer, Exp3IXBa
         pytest.param(alphas(_5m=3.0), 1.0, "5m", +1, 2.0, id="long"),
         pytest.param(alphas(_5m=-3.0), 1.0, "5m", -1, 2.0, id="short-is-the-mirror"),
         pytest.param(alphas(_5m=1.5), 1.0, "5m", +1, 0.5, id="reserve-is-inclusive"),
+        pytest.param(alphas(_5m=0.9), 0.0, "5m", +1, 0.9, id="little-alpha-has-a-side"),
+        pytest.param(alphas(_5m=-0.9), 0.0, "5m", -1, 0.9, id="little-alpha-has-the-other-side"),
         # scores: 2/√1 = 2, 5/√6 = 2.04
         pytest.param(alphas(_5m=3.0, _30m=6.0), 1.0, "30m", +1, 5.0, id="longer-wins-by-its-net"),
         # 2/√1 = 2, 4.8/√6 = 1.96
@@ -131,14 +133,14 @@ def test_the_selector_hears_of_candidates_only():
 
 
 class FixedSelector:
-    """Draws the same row for everyone."""
+    """Draws the same row for everyone, or the rows that are given."""
 
     def __init__(self, row, probability=0.25):
         self._row, self._probability = row, probability
 
     def select(self, score, qualifies, scheduled_time_ns, symbols):
-        n_symbols = len(symbols)
-        return np.full(n_symbols, self._row, dtype=np.int16), np.full(n_symbols, self._probability)
+        rows = np.broadcast_to(np.asarray(self._row, dtype=np.int16), len(symbols))
+        return rows, np.full(len(symbols), self._probability)
 
 
 def test_the_draw_decides_horizon_net_side_and_probability():
@@ -153,6 +155,13 @@ def test_the_draw_decides_horizon_net_side_and_probability():
 def test_a_draw_that_does_not_qualify_is_refused(row):
     with pytest.raises(ValueError, match="does not qualify"):
         arbitrate(alphas(_5m=3.0, _30m=0.2), selector=FixedSelector(row))
+
+
+@pytest.mark.parametrize("rows", [[0, -1], [-1, 0], [-1, -1], [0, ROW["30m"]], [ROW["30m"], 0]])
+def test_one_draw_that_does_not_qualify_is_enough(rows):
+    alpha = np.hstack([alphas(_5m=3.0, _30m=0.2, _1d=90.0)] * 2)  # row -1 would read that of a day, which qualifies
+    with pytest.raises(ValueError, match="does not qualify"):
+        arbitrate(alpha, selector=FixedSelector(rows))
 
 
 def test_the_learning_selector_fits():
@@ -175,6 +184,8 @@ def test_other_horizons_are_refused():
     ("config", "alpha", "expected"),
     [
         pytest.param(ArbitrationConfig(reserve_bps=0.0), 1.2, Reason.ENTRY, id="no-reserve-lets-more-in"),
+        pytest.param(ArbitrationConfig(reserve_bps=0.0), 1.0, Reason.BELOW_COST, id="worth-nothing-is-no-trade"),
+        pytest.param(ArbitrationConfig(reserve_bps=0.0), np.nextafter(1.0, 2.0), Reason.ENTRY, id="worth-anything-is"),
         pytest.param(ArbitrationConfig(reserve_bps=5.0), 3.0, Reason.BELOW_COST, id="more-reserve-lets-less-in"),
     ],
 )

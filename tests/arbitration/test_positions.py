@@ -39,6 +39,7 @@ CASES = [
     pytest.param(alphas(), {}, Reason.HOLD, id="no-view-holds-until-elapsed"),
     pytest.param(alphas(), {"elapsed": True}, Reason.EXIT_ELAPSED, id="no-view-leaves-when-elapsed"),
     pytest.param(alphas(_30m=0.0), {"elapsed": True}, Reason.EXIT_ELAPSED, id="no-opinion-leaves-when-elapsed"),
+    pytest.param(alphas(_30m=-0.5), {"elapsed": True}, Reason.EXIT_ELAPSED, id="turned-a-little-leaves-when-elapsed"),
     pytest.param(alphas(_30m=0.1), {"elapsed": True}, Reason.HOLD, id="elapsed-but-agrees-holds-on"),
     pytest.param(alphas(_30m=-9.0), {"elapsed": True, "cost": 20.0}, Reason.EXIT_ELAPSED, id="elapsed-comes-first"),
     pytest.param(alphas(_30m=4.0), {"cost": NAN}, Reason.HOLD, id="unknown-cost-does-not-force-out"),
@@ -52,6 +53,8 @@ CASES = [
     pytest.param(alphas(_30m=-1.0, _5m=1.4), {}, Reason.HOLD, id="reserve-binds-a-switch"),
     pytest.param(alphas(_30m=-1.0, _5m=1.5), {}, Reason.EXTEND, id="disagreeing-position-takes-a-paying-horizon"),
     pytest.param(alphas(_5m=1.5), {}, Reason.EXTEND, id="no-view-counts-zero-in-the-comparison"),
+    pytest.param(alphas(_5m=0.9), {"cost": 0.0}, Reason.EXTEND, id="little-alpha-has-a-side"),
+    pytest.param(alphas(_5m=-0.9), {"cost": 0.0}, Reason.REVERSE, id="little-alpha-has-the-other-side"),
     # the same horizon on the other side: net 3 − 1 = 2, score 2/√6 = 0.816
     pytest.param(alphas(_30m=-3.0), {}, Reason.REVERSE, id="own-horizon-turned-and-pays-the-other-way"),
     pytest.param(alphas(_30m=-1.55), {}, Reason.HOLD, id="own-horizon-scores-below-the-margin"),
@@ -80,6 +83,7 @@ CASES = [
     pytest.param(alphas(_5m=-3.0), {"held": "5m", "cost": 5.0}, Reason.EXIT_REVERSED, id="first-horizon-is-a-horizon"),
     pytest.param(alphas(_30m=9.0), {"held": None}, Reason.EXTEND, id="unknown-horizon-takes-the-first-that-pays"),
     pytest.param(alphas(_30m=1.0), {"held": None}, Reason.HOLD, id="unknown-horizon-waits"),
+    pytest.param(alphas(_1d=-2.5), {"held": None}, Reason.HOLD, id="unknown-horizon-is-not-the-last-one"),
     pytest.param(alphas(_30m=1.0), {"held": None, "elapsed": True}, Reason.EXIT_ELAPSED, id="unknown-horizon-elapsed"),
     pytest.param(
         alphas(_1d=9.0), {"held": None, "moment": at(76)}, Reason.EXIT_SESSION_END, id="unknown-horizon-is-intraday"

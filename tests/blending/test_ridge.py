@@ -47,6 +47,7 @@ def correlated(rng, size):
         pytest.param([0.03, 0.01], [[0, 0], [0, 0]], [0.0, 0.0], id="forecasts-that-never-moved-carry-nothing"),
         pytest.param([0.03, 0.01], [[1, 9], [9, 1]], [0.0, 0.0], id="not-a-covariance-gives-zeros"),
         pytest.param([np.inf, 0.01], [[1, 0], [0, 1]], [0.0, 1.0], id="infinite-evidence-is-none"),
+        pytest.param([0.03, 0.01], [[1e-320, 0], [0, 1e-320]], [0.0, 0.0], id="what-overflows-gives-zeros"),
     ],
 )
 def test_weights_of_one_horizon(mu, covariance, expected):
@@ -138,6 +139,17 @@ def test_scale_and_order_of_families_do_not_matter(seed, scale, order):
     assert weights_of(mu, scale * covariance) == pytest.approx(base, rel=1e-9, abs=1e-12)
     order = list(order)
     assert weights_of(mu[order], covariance[np.ix_(order, order)]) == pytest.approx(base[order], rel=1e-8, abs=1e-11)
+
+
+def test_the_order_of_families_changes_no_bit_of_the_sum():
+    mu = [1.0, *[1e-16] * 10]  # ten of them are more than the last bit of 1, one is not
+    unknown = np.full((11, 11), NAN)
+    assert weights_of(mu[::-1], unknown)[::-1].tobytes() == weights_of(mu, unknown).tobytes()
+
+
+def test_evidence_and_covariance_of_different_horizons_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        CALCULATOR.weights(np.ones((2, 1)), np.ones((1, 1, 1)))
 
 
 def test_horizons_do_not_touch_each_other():
