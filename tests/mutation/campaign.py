@@ -1,6 +1,6 @@
 """Mutation testing of the stages that decide on money: `make mutation`, one process, about twenty minutes of one core.
 
-    python tests/mutation/campaign.py [--only sizing/caps.py | --only sizing/caps.py:53] [--quick]
+    python tests/mutation/campaign.py [--only sizing/caps.py] [--only sizing/lots.py:19] [--quick]
 
 Every mutant of LIVE_TRADING/{blending,arbitration,sizing} runs in a process of its own: the stage's tests first, and,
 where they all pass, the properties of the whole decision (not with --quick, which may tell of more survivors). Prints
@@ -15,7 +15,6 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import re
 import resource
 import sys
 from collections import Counter
@@ -112,8 +111,8 @@ def fate_of(selections: Sequence[Sequence[str]], name: str, path: Path, mutant: 
     return "survived"
 
 
-def campaign(only: str, last: Sequence[str], known: Explanations) -> list[Outcome]:
-    """Run every mutant whose module, or module and line, begins with `only`; tell what is not explained."""
+def campaign(only: tuple[str, ...], last: Sequence[str], known: Explanations) -> list[Outcome]:
+    """Run every mutant whose place (module:line:) begins with one of `only`; tell what is not explained."""
     outcomes: list[Outcome] = []
     for stage in STAGES:
         selections = [[f"tests/{stage}"], *([last] if last else [])]
@@ -153,18 +152,19 @@ def prepare() -> None:
 def main() -> int:
     """Run the campaign; see the module for what is returned."""
     parser = argparse.ArgumentParser(description="mutation testing of blending, arbitration and sizing")
-    parser.add_argument("--only", default="", help="a stage, module or line, such as sizing/caps.py:53")
+    parser.add_argument("--only", action="append", help="a stage, module or line, such as sizing/caps.py:53")
     parser.add_argument("--quick", action="store_true", help="the tests of the stage alone")
     arguments = parser.parse_args()
-    only, last = arguments.only, () if arguments.quick else LAST
+    places = arguments.only or STAGES
+    only, last = tuple(f"{place}:" if ":" in place else place for place in places), () if arguments.quick else LAST
     prepare()
-    stages = (stage for stage in STAGES if only.startswith(stage) or not only)
+    stages = (stage for stage in STAGES if any(place.startswith(stage) for place in places))
     for selection in (*([f"tests/{stage}"] for stage in stages), *([last] if last else [])):
         if (code := run_tests(selection, None)) != PASSED:
             print(f"{' '.join(selection)} does not pass as it stands (pytest's exit code {code}): mend that first")
             return 2
     known = explanations()
-    outcomes = campaign(only + ":" if re.search(r":\d+$", only) else only, last, known)
+    outcomes = campaign(only, last, known)
     survivors = {outcome.key for outcome in outcomes if outcome.fate == "survived"}
     killed = {outcome.key for outcome in outcomes} - survivors
     for module, was, becomes in sorted(killed & known.keys()):
