@@ -1,4 +1,4 @@
-"""Mutation testing of the stages that decide on money: `make mutation`, one process, about twenty minutes of one core.
+"""Mutation testing of the stages that decide on money: `make mutation`, 20 to 30 minutes of one core.
 
     python tests/mutation/campaign.py [--only sizing/caps.py] [--only sizing/lots.py:19] [--quick]
 
