@@ -114,8 +114,10 @@ class Recorder:
             return
         self._cycles.append(_CycleRow.of(result))
         for order in result.orders:
-            if order.leg is Leg.ENTRY:
-                self._beliefs[order.client_order_id] = self._belief(result.trace, self._column[order.symbol])
+            column = self._column[order.symbol]
+            # a rule's entry has no horizon: nothing was forecast, so nothing is believed
+            if order.leg is Leg.ENTRY and result.trace.arbitration.horizon[column] >= 0:
+                self._beliefs[order.client_order_id] = self._belief(result.trace, column)
         self._rejections += [
             RejectionRow(
                 time_ns=result.scheduled_time_ns,

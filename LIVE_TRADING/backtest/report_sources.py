@@ -118,7 +118,8 @@ def _portion_note(portion: Portion) -> str:
 
 
 def _families(record: BacktestRecord, total: tuple[tuple[str, str], ...]) -> SourceTable:
-    portions = attribution.by_family(record.trades, record.scope.families)
+    known = any(trade.belief is not None for trade in record.trades)
+    portions = attribution.by_family(record.trades, record.scope.families) if known else {}
     rows = [
         (name, portion.net_usd, f"mean share {pct(portion.mean_share, 0)} · {count(portion.trips, 'entry', 'entries')}")
         for name, portion in portions.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # covers: P7, A12
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +15,13 @@ import pytest
 from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.backtest.record import BacktestRecord, PriceLine
 from LIVE_TRADING.backtest.recorder import Effort, Recorder
+from LIVE_TRADING.backtest.report import render_report
+from LIVE_TRADING.backtest.summary import figures
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.events import OrderFill, OrderReject, Stamped
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import Leg, Side
+from LIVE_TRADING.common.types import BarBatch, FloatArray, Leg, Side
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
@@ -320,3 +323,35 @@ def test_prices_are_asked_for_the_most_traded_symbols_only(
     assert len(asked) == 4
     assert list(made.prices) == asked == sorted(counts, key=lambda name: (-counts[name], name))[:4]
     assert (made.config, made.scope.timezone) == ({"a.b": 1}, "America/New_York")
+
+
+class ByTurns:
+    """Long for five bars, flat for five."""
+
+    def __init__(self, n_symbols: int) -> None:
+        self._n, self._bars = n_symbols, 0
+
+    def targets(self, bars: BarBatch) -> FloatArray:
+        self._bars += 1
+        return np.full(self._n, 0.02 if self._bars // 5 % 2 else 0.0)
+
+
+def test_a_rule_s_entries_are_believed_nothing_of_and_its_report_says_no_number_that_is_none(
+    panel: BarPanel,
+) -> None:
+    rule = ByTurns(len(panel.symbols))
+    plan = plan_for(panel, CONFIG, start_ns=panel.sessions.sessions[11].open_ns, rule=rule)
+    core = plan.core()
+    recorder = Recorder(core)
+    driver = Driver(core, None, (recorder,), strict=True)
+    broker = BacktestBroker(exchange_for(panel, plan.feed_start_ns), panel.sessions)
+    BacktestEngine(driver, HistoricalDataProvider(panel), broker, rule, plan.assembly.market.features).run(
+        plan.feed_start_ns, plan.end_ns
+    )
+    made = recorder.record(panel.sessions.sessions, EFFORT, False)
+    assert len(made.trades) > 20
+    assert {trade.belief for trade in made.trades} == {None}
+    html = render_report(made, figures(made))
+    assert "By model family" not in html
+    assert "By time of entry" in html
+    assert re.findall(r"(?:[:\s>])(nan|None|inf)\b", html) == []
