@@ -20,13 +20,13 @@ ADV are known. At the session's end the last bar is matched first, then day orde
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.brokers.market import VenueMarket
@@ -266,7 +266,7 @@ class SimulatedExchange:
         column = self._column[order.symbol]
         opened = float(batch.open[column])
         # "sent after bar t": anything that arrived before this bar was complete counts, once bar t had ended
-        if working.sent_ns >= batch.bar_end_ns or not np.isfinite(opened):
+        if working.sent_ns >= batch.bar_end_ns or not math.isfinite(opened):
             return None
         if order.symbol not in available:
             available[order.symbol] = self._takes(order.symbol, float(batch.volume[column]))
@@ -302,7 +302,7 @@ class SimulatedExchange:
     def _takes(self, symbol: str, volume: float) -> Decimal:
         """Return how much of a symbol one bar fills, in whole lots; nothing of a bar whose volume is not known."""
         lot = self._instruments[symbol].lot
-        if not np.isfinite(volume):
+        if not math.isfinite(volume):
             return Decimal(0)
         return (Decimal(repr(volume * self._config.participation_frac)) / lot).to_integral_value(ROUND_DOWN) * lot
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class VenueMarket:
         """Return ½·multiple·spread + coefficient·σ_day·√(q/ADV) of a fill; None where one of them is not known."""
         spread_bps = float(self._spread_bps[column])
         day_vol_bps, adv_usd = self._statistics.lagged(column)
-        if not (np.isfinite(spread_bps) and np.isfinite(day_vol_bps) and np.isfinite(adv_usd) and adv_usd > 0):
+        if not (math.isfinite(spread_bps + day_vol_bps + adv_usd) and adv_usd > 0):
             return None
-        impact_bps = impact_coefficient * day_vol_bps * float(np.sqrt(notional_usd / adv_usd))
+        impact_bps = impact_coefficient * day_vol_bps * math.sqrt(notional_usd / adv_usd)
         return spread_multiple * spread_bps / 2 + impact_bps
 
     def mark(self, column: int) -> float:

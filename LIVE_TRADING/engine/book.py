@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -39,14 +39,27 @@ def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], curren
     cash = ledger.cash[currency]
     gross = net = Decimal(0)
     quantities: dict[str, Decimal] = {}
-    for symbol, position in sorted(ledger.positions.items()):
-        quantities[symbol] = position.quantity
-        value = position.quantity * mark(position, quotes, column)
+    held = [position for _, position in sorted(ledger.positions.items())]
+    for position, price in zip(held, marks(held, quotes, column), strict=True):
+        quantities[position.symbol] = position.quantity
+        value = position.quantity * price
         net += value
         gross += abs(value)
     equity = cash + net
     share = 1 / float(equity) if equity > 0 else float("nan")
     return Account(cash, net, equity, float(gross) * share, float(net) * share, quantities)
+
+
+def marks(positions: Sequence[PositionState], quotes: Quotes, column: Mapping[str, int]) -> list[Decimal]:
+    """Return `mark` of several positions."""
+    places = [column.get(position.symbol, -1) for position in positions]
+    if not places or min(places) < 0:
+        return [mark(position, quotes, column) for position in positions]
+    closes = quotes.close[places].tolist()
+    return [
+        exact(close) if close == close else position.average_price
+        for close, position in zip(closes, positions, strict=True)
+    ]
 
 
 def mark(position: PositionState, quotes: Quotes, column: Mapping[str, int]) -> Decimal:

@@ -71,7 +71,7 @@ def plan_orders(inputs: PlanInputs, check: Callable[[Order], Rejection | None]) 
     intraday entry of which nothing has filled is cancelled before the last bar can fill it.
     """
     symbols = inputs.symbols
-    reason = np.full(len(symbols), Reason.OK, dtype=np.int16)
+    reason = np.zeros(len(symbols), dtype=np.int16)  # ok
     held = inputs.held_shares
     working = _by_column(inputs)
     cancels: list[tuple[str, int]] = []

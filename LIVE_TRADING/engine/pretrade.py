@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from LIVE_TRADING.common.types import Order, Rejection, Side
-from LIVE_TRADING.engine.book import mark
+from LIVE_TRADING.engine.book import mark, marks
 from LIVE_TRADING.engine.context import CoreContext
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.risk import RiskContext
@@ -57,10 +57,11 @@ class PreTradeCheck:
         held = self._state.ledger.positions
         for record in self._state.orders.open.values():  # order: of sending, sums of Decimals
             self._of(record.order.symbol).take(record.order.side, record.remaining)
-        values = [
-            self._book[symbol].value_usd() if symbol in self._book else held[symbol].shares * self._price(symbol)
-            for symbol in sorted({*held, *self._book})
-        ]
+        alone = [position for symbol, position in held.items() if symbol not in self._book]  # order: sorted below
+        prices = marks(alone, self._state.quotes, self._context.column)
+        value_usd = {one.symbol: one.shares * float(price) for one, price in zip(alone, prices, strict=True)}
+        value_usd |= {symbol: reserved.value_usd() for symbol, reserved in self._book.items()}  # order: sorted below
+        values = [value_usd[symbol] for symbol in sorted(value_usd)]
         self._gross_usd, self._net_usd = sum(map(abs, values), 0.0), sum(values, 0.0)
         self._measured = True
 

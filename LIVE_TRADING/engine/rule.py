@@ -6,6 +6,7 @@ pre-trade rules, through the exchange and into the same record. It measures an i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,8 @@ from LIVE_TRADING.common.types import (
     ArbitrationResult,
     BarBatch,
     BlendResult,
+    BoolArray,
+    CodeArray,
     FloatArray,
     GateResult,
     SizingResult,
@@ -100,15 +103,13 @@ def decide_by_rule(sizer: TargetSizer, weights: FloatArray, book: BookView) -> t
         book.equity_usd,
         book.may_increase,
     )
-    nothing, ok = np.full((1, n), np.nan), np.zeros(n, dtype=np.int16)
-    unknown, off = nothing[0], np.full(n, int(Reason.GATE_OFF), dtype=np.int16)
-    none, all_none = nothing[None], np.full((1, 1), np.nan)
+    nothing, ones, ok, off, allowed = _neutral(n)
+    none, all_none = nothing[None], nothing[:, :1]
     said = np.where(np.isnan(weights), np.int16(Reason.NO_FORECAST), np.int16(Reason.OK))
     predictions = AllPredictions((TARGET_RULE,), (TARGET_RULE,), none, none, all_none, none, none, said)
     blend = BlendResult((TARGET_RULE,), all_none, nothing, nothing, ok)
-    allowed = np.ones(n, dtype=np.bool_)
-    barrier = GateResult(allowed, np.ones(n), off)
-    spread = SpreadGateResult(unknown, book.quote_age_s, allowed, off)
+    barrier = GateResult(allowed, ones, off)
+    spread = SpreadGateResult(nothing[0], book.quote_age_s, allowed, off)
     return predictions, Decision(blend, _wanted(sizing, book.held_shares), barrier, spread, sizing)
 
 
@@ -119,13 +120,13 @@ def _wanted(sizing: SizingResult, held_shares: FloatArray) -> ArbitrationResult:
     action = np.where(held, np.where(target == 0.0, int(Action.EXIT), int(Action.HOLD)), int(Action.NONE))
     action[~held & (target != 0.0)] = int(Action.ENTER)
     reason = _REASON_OF_ACTION[action]
-    nothing = np.full((1, n), np.nan)
+    nothing, _, _, _, allowed = _neutral(n)
     unknown = nothing[0]
     return ArbitrationResult(
         cost_bps=unknown,
         net_bps=nothing,
         score=nothing,
-        qualifies=np.zeros((1, n), dtype=np.bool_),
+        qualifies=~allowed[None],
         action=action.astype(np.int16),
         horizon=np.full(n, -1, dtype=np.int16),
         side=np.sign(target).astype(np.int16),
@@ -133,6 +134,13 @@ def _wanted(sizing: SizingResult, held_shares: FloatArray) -> ArbitrationResult:
         entry_probability=unknown,
         reason=reason,
     )
+
+
+@lru_cache(maxsize=8)
+def _neutral(n: int) -> tuple[FloatArray, FloatArray, CodeArray, CodeArray, BoolArray]:
+    """Return what records say of stages that a rule has not: NaN (1, N), ones, ok, gate_off and true, (N,) each."""
+    off = np.full(n, int(Reason.GATE_OFF), dtype=np.int16)
+    return np.full((1, n), np.nan), np.ones(n), np.zeros(n, dtype=np.int16), off, np.ones(n, dtype=np.bool_)
 
 
 _REASON_OF_ACTION = np.zeros(len(Action), dtype=np.int16)
