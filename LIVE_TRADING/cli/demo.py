@@ -18,7 +18,7 @@ from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.cli.live import LiveRequest, build_engine, trade
 from LIVE_TRADING.cli.settings import Settings, engine_config
 from LIVE_TRADING.cli.tables import live_table, summary_table
-from LIVE_TRADING.cli.train import progress_display, training_table
+from LIVE_TRADING.cli.train import classifier_table, progress_display, training_table
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
@@ -39,6 +39,10 @@ SIZES = (
     "training.params.lightgbm.num_leaves=15",
     "training.params.lightgbm.min_data_in_leaf=400",
     "training.params.lightgbm.learning_rate=0.1",
+    "training.barrier.params.num_trees=30",
+    "training.barrier.params.num_leaves=8",
+    "training.barrier.params.min_data_in_leaf=400",
+    "training.barrier.params.learning_rate=0.1",
 )
 TEST_SESSIONS = 12
 
@@ -73,6 +77,7 @@ def demo(seed: int, out: Path) -> int:
     same = _replayed(folder / "state", engine, summary)
     console = Console()
     console.print(training_table(report, trained_s))
+    console.print(classifier_table(report))
     console.print(summary_table(summary, folder / "backtest"))
     console.print(live_table(engine.core.state, folder / "state"))
     console.print(f"report: {folder / 'backtest' / 'report.html'}")
