@@ -75,10 +75,7 @@ def train_models(
         )
     console = Console()
     console.print(training_table(report, time.perf_counter() - started))
-    if report.classifiers:
-        console.print(classifier_table(report))
-    else:
-        console.print(f"No barrier classifiers, the barrier gate will be off: {report.no_classifiers}.")
+    console.print(classifier_table(report))
     console.print(f"model card: {write_model_card(folder)}", soft_wrap=True)
     return 0
 
@@ -102,8 +99,10 @@ def training_table(report: TrainingReport, wall_s: float) -> Table:
     return table
 
 
-def classifier_table(report: TrainingReport) -> Table:
-    """Return the out-of-sample evidence of the barrier classifiers."""
+def classifier_table(report: TrainingReport) -> Table | str:
+    """Return the out-of-sample evidence of the barrier classifiers, or why there are none."""
+    if not report.classifiers:
+        return f"No barrier classifiers, the barrier gate will be off: {report.no_classifiers}."
     table = Table(title="barrier classifiers", title_justify="left")
     for name in ("target", "train rows", "base rate", "Brier", "of the base rate", "gain", "± s.e."):
         table.add_column(name, justify="left" if name == "target" else "right")

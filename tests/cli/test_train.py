@@ -7,13 +7,18 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_bench import RUN_ID, TRAINING, Bench, contents, run_verb
 from rich.console import Console
 from rich.progress import Progress
 
 from LIVE_TRADING.cli.exits import ExitCode
-from LIVE_TRADING.cli.train import ProgressBars
+from LIVE_TRADING.cli.train import ProgressBars, classifier_table
+from LIVE_TRADING.models.artifacts import BARRIER_TARGETS
+from LIVE_TRADING.training.classifier_metrics import Scored, classifier_metrics
+from LIVE_TRADING.training.contents import ClassifierReport
+from LIVE_TRADING.training.train import TrainingReport
 
 
 def test_a_trained_run_holds_its_universe_and_its_horizons(bench: Bench) -> None:
@@ -30,8 +35,22 @@ def test_training_prints_what_each_model_is_worth_out_of_sample(bench: Bench, tm
     for horizon in ("15m", "30m", "1d"):
         assert horizon in result.stdout
     assert "n effective" in result.stdout
+    assert "No barrier classifiers, the barrier gate will be off: five minutes are no whole" in result.stdout
     made = (tmp_path / "run" / "manifest.json").read_bytes()
     assert json.loads(made)["symbols"] == json.loads((bench.runs / RUN_ID / "manifest.json").read_bytes())["symbols"]
+
+
+def test_the_classifiers_are_printed_beside_the_base_rate() -> None:
+    metrics = classifier_metrics(
+        Scored(np.linspace(0.1, 0.9, 100), (np.arange(100) >= 50).astype(float), np.arange(100) // 10), ()
+    )
+    classifiers = tuple(ClassifierReport(target, 1_234, metrics) for target in BARRIER_TARGETS)
+    table = classifier_table(TrainingReport(Path("run"), "2025-06-30", 30, 12, 32, (), classifiers, ""))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for word in ("will_peak_5m", "will_valley_5m", "1,234", "0.500", f"{metrics.brier:.5f}", "0.25000"):
+        assert word in text
 
 
 def test_a_run_that_stands_is_replaced_only_when_told(bench: Bench, tmp_path: Path) -> None:
