@@ -19,7 +19,17 @@ from LIVE_TRADING.engine.config import EngineConfig, RuntimeConfig
 from LIVE_TRADING.engine.market import BarsAlone, MarketModel
 from LIVE_TRADING.engine.pipeline import Stages
 from LIVE_TRADING.gating import BarrierGate, SpreadGate
-from LIVE_TRADING.learning import BanditState, EnsembleWeightOptimizer, Exp3IXBandit, LearningConfig, RewardTracker
+from LIVE_TRADING.learning import (
+    BanditState,
+    EnsembleWeightOptimizer,
+    Exp3IXBandit,
+    ExponentialWeights,
+    Hedge,
+    HedgeLearner,
+    LearningConfig,
+    OutcomeTracker,
+    RewardTracker,
+)
 from LIVE_TRADING.models.artifacts import ValidationFigures
 from LIVE_TRADING.models.features import FeatureBuilder
 from LIVE_TRADING.models.liquidity import AdvModel
@@ -43,8 +53,10 @@ class Assembly:
     target_sizer: TargetSizer
     guardrails: RiskGuardrails
     rules: PreTradeRules
-    bandit: Exp3IXBandit
+    bandit: ExponentialWeights
     rewards: RewardTracker
+    hedge: HedgeLearner
+    outcomes: OutcomeTracker
     learning: LearningConfig
     instruments: dict[str, Instrument]
     lots: tuple[Decimal, ...]
@@ -118,7 +130,7 @@ def assemble(run: RunStarted) -> Assembly:
     if missing:
         raise ConfigurationError(f"no instrument for {', '.join(missing)}")
     listed = [instruments[symbol] for symbol in run.symbols]
-    bandit = Exp3IXBandit(config.learning, len(horizons))
+    exp3ix, hedge = Exp3IXBandit(config.learning, len(horizons)), Hedge(config.learning, len(horizons))
     return Assembly(
         config=config,
         horizons=horizons,
@@ -135,8 +147,10 @@ def assemble(run: RunStarted) -> Assembly:
         target_sizer=TargetSizer(config.sizing),
         guardrails=RiskGuardrails(config.risk),
         rules=PreTradeRules(config.risk),
-        bandit=bandit,
-        rewards=RewardTracker(config.learning, bandit),
+        bandit=hedge if config.learning.mode == "hedge" else exp3ix,
+        rewards=RewardTracker(config.learning, exp3ix),
+        hedge=HedgeLearner(config.learning, hedge),
+        outcomes=OutcomeTracker(horizons, overnight),
         learning=config.learning,
         instruments=instruments,
         lots=tuple(instrument.lot for instrument in listed),

@@ -87,6 +87,7 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
     else:
         pending = PendingCycle(end_ns, view, session, state.session_number, slot, n_bars)
         commands.append(RunInference(end_ns, bars, view.features, market.windows))
+    awaited, settled = context.parts.outcomes.advance(state.awaited, bars, context.column, market.session_number, slot)
     marked = _mark(context, state, end_ns)
     after = replaced(
         state,
@@ -94,6 +95,8 @@ def _start_cycle(context: CoreContext, state: CoreState, trigger: ScheduledTrigg
         collected=tuple(batch for batch in state.collected if batch.bar_end_ns > end_ns),
         session=session,
         pending=pending,
+        awaited=awaited,
+        settled=(*state.settled, *settled),
         risk=marked.risk,
         equity=marked.equity,
         digest=marked.digest,

@@ -131,7 +131,7 @@ class TradingStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class BanditUpdated:
-    """The bandit learned from matured round trips."""
+    """The weights of the horizons after matured round trips, or outcomes, were learned from."""
 
     rounds: int
     probabilities: tuple[float, ...]

@@ -13,16 +13,16 @@ from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Action, AllPredictions, CodeArray, FloatArray, Leg, Order
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import book_view
-from LIVE_TRADING.engine.commands import Anomaly, BanditUpdated, Command, CycleDecided, CycleSkipped
+from LIVE_TRADING.engine.commands import Anomaly, Command, CycleDecided, CycleSkipped
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.cycle import CycleResult, DecisionTrace
-from LIVE_TRADING.engine.ledger import ClosedTrade, EntryTicket
+from LIVE_TRADING.engine.horizon_learning import await_outcomes, learn
+from LIVE_TRADING.engine.ledger import EntryTicket
 from LIVE_TRADING.engine.order_plan import PlanInputs, PlannedOrders, plan_orders
 from LIVE_TRADING.engine.pipeline import Decision, decide
 from LIVE_TRADING.engine.pretrade import PreTradeCheck
 from LIVE_TRADING.engine.sending import request_cancel, submit
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
-from LIVE_TRADING.learning import PendingReward, RoundTrip
 from LIVE_TRADING.risk import TradingState
 
 # plain integers: numpy takes several times longer over an enum member
@@ -54,7 +54,7 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     state = state.cycle_answered(market)
     if context.is_warmup(end_ns):
         return state, [CycleDecided(CycleResult(state.cycle_number, end_ns, context.run.symbols, None))]
-    state, learned = _learn(context, state)
+    state, learned = learn(context, state)
     stale = now_ns - end_ns > parts.max_prediction_age_ns
     moment = CycleMoment(end_ns, pending.slot, pending.n_bars_session, parts.session_ends, stale)
     book = book_view(
@@ -121,6 +121,7 @@ def _order(
         ticket = _ticket(context, order, pending, decision) if order.leg is Leg.ENTRY else None
         state, sent = submit(state, order, reason, now_ns, ticket)
         commands.append(sent)
+    state = await_outcomes(context, state, planned.orders, pending, decision)
     return state, result, commands
 
 
@@ -202,35 +203,3 @@ def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision:
         session_number=pending.session_number,
         slot=pending.slot,
     )
-
-
-def _learn(context: CoreContext, state: CoreState) -> Step:
-    """Fold matured round trips into the bandit, ordered by exit time and order number."""
-    if not state.matured:
-        return state, []
-    trips = [trip for trade in state.matured if (trip := round_trip(trade)) is not None]
-    if not trips:
-        return replaced(state, matured=()), []
-    bandit = context.parts.rewards.learn(state.bandit, trips)
-    commands: list[Command] = []
-    if bandit is not state.bandit:
-        probabilities = context.parts.bandit.probabilities(bandit)
-        commands.append(BanditUpdated(bandit.rounds, tuple(float(p) for p in probabilities)))
-    return replaced(state, bandit=bandit, matured=()), commands
-
-
-def round_trip(trade: ClosedTrade) -> RoundTrip | None:
-    """Return what the bandit learns from a closed trade; None for one it did not decide."""
-    ticket = trade.ticket
-    if ticket is None:
-        return None
-    entry = PendingReward(
-        order_number=trade.entry_order_number,
-        symbol=trade.symbol,
-        arm=ticket.horizon,
-        probability=ticket.probability,
-        qualifies=ticket.qualifies,
-        sigma_h_bps=ticket.sigma_h_bps,
-        entry_notional_usd=trade.entry_notional,
-    )
-    return entry.matured(trade.closed_ns, trade.net_pnl)

@@ -14,7 +14,7 @@ from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger
 from LIVE_TRADING.engine.market import MarketMemory, MarketView
 from LIVE_TRADING.engine.orders import OrderBook
-from LIVE_TRADING.learning import BanditState
+from LIVE_TRADING.learning import BanditState, HorizonOutcomes, WaitingEntry
 from LIVE_TRADING.risk import RiskMemory
 
 TRADE_HISTORY = 1000
@@ -83,7 +83,8 @@ class CoreState:
 
     `opened_ns` is the open of the last session that was opened, `collected` holds bars whose cycle has not been
     triggered, by bar end, `matured` the trades that the bandit has not learned from; `reports` counts what was said of
-    orders.
+    orders. With `learning.mode: hedge`, `awaited` holds the entries of which some horizon has not ended, `settled` what
+    is known and not yet learned.
     """
 
     ledger: Ledger
@@ -102,6 +103,8 @@ class CoreState:
     pending: PendingCycle | None = None
     collected: tuple[BarBatch, ...] = ()
     matured: tuple[ClosedTrade, ...] = ()
+    awaited: tuple[WaitingEntry, ...] = ()
+    settled: tuple[HorizonOutcomes, ...] = ()
     trades: tuple[ClosedTrade, ...] = ()
     last_order_ns: dict[str, int] = field(default_factory=dict)
     equity: Decimal = Decimal(0)

@@ -21,14 +21,16 @@ FRESH = "start with a fresh bandit (another state folder)"
 class BanditPersistence:
     """Writes and reads `BanditState` of the named arms.
 
-    A state is refused when it is of a newer format, of other arms, or learned with another learning rate or reward
-    scale: its cumulative losses would mean something else. Floats are JSON numbers, whose shortest form reads back to
-    the same double.
+    A state is refused when it is of a newer format, of other arms, or learned in another mode, or with another learning
+    rate or reward scale: its cumulative losses would mean something else. Floats are JSON numbers, whose shortest form
+    reads back to the same double.
     """
 
     def __init__(self, config: LearningConfig, arms: tuple[str, ...]) -> None:
         self._arms = arms
         self._settings: dict[str, Any] = {"eta": config.eta, "reward_scale": config.reward_scale}
+        if config.mode == "hedge":  # its losses are all horizons', not estimates from the one that was played
+            self._settings["mode"] = config.mode
 
     @property
     def fingerprint(self) -> str:
@@ -87,7 +89,7 @@ class BanditPersistence:
         if data.get("config_fingerprint") != self.fingerprint:
             raise StateError(
                 f"bandit state: learned with {data.get('settings')}, the configuration has {self._settings}: "
-                f"restore learning.eta and learning.reward_scale, or {FRESH}"
+                f"restore learning.mode, learning.eta and learning.reward_scale, or {FRESH}"
             )
 
 

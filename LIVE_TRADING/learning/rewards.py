@@ -85,7 +85,7 @@ class RewardTracker:
     """
 
     def __init__(self, config: LearningConfig, bandit: Exp3IXBandit) -> None:
-        self._off = config.mode == "off"
+        self._off = config.mode != "exp3ix"
         self._scale = config.reward_scale
         self._bandit = bandit
 
@@ -94,7 +94,7 @@ class RewardTracker:
         return reward(trip.pnl_bps, trip.entry.sigma_h_bps, self._scale)
 
     def learn(self, state: BanditState, trips: Iterable[RoundTrip]) -> BanditState:
-        """Return the bandit's state after these round trips; with learning off, the state as it was."""
+        """Return the bandit's state after these round trips; with another mode than exp3ix, the state as it was."""
         if self._off:
             return state
         for trip in sorted(trips, key=lambda trip: (trip.exit_time_ns, trip.entry.order_number)):

@@ -240,7 +240,7 @@ def test_foreign_or_broken_states_are_refused():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"mode": "hedge"}, {"eta": 0.0}, {"tau_bps": -1.0}, {"reward_scale": 0.0}, {"x": 1}]
+    "settings", [{"mode": "ucb"}, {"eta": 0.0}, {"tau_bps": -1.0}, {"reward_scale": 0.0}, {"x": 1}]
 )
 def test_settings_outside_their_range_are_refused_by_name(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

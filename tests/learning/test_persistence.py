@@ -43,7 +43,7 @@ def test_every_float_comes_back_to_the_last_bit(losses, rounds):
         pytest.param({"schema_version": True}, "schema_version", id="version-unreadable"),
         pytest.param({"arms": ["5m", "15m"]}, "restore those horizons", id="other-number-of-arms"),
         pytest.param({"arms": ["5m", "10m", "1d"]}, "restore those horizons", id="other-arms"),
-        pytest.param({"config_fingerprint": "00"}, "restore learning.eta", id="other-settings"),
+        pytest.param({"config_fingerprint": "00"}, "restore learning.mode", id="other-settings"),
         pytest.param({"cumulative_loss": [0.0, 1.0]}, "previous checkpoint", id="a-loss-missing"),
         pytest.param({"cumulative_loss": [0.0, 1.0, None]}, "previous checkpoint", id="a-loss-null"),
         pytest.param({"cumulative_loss": [0.0, 1.0, True]}, "previous checkpoint", id="a-loss-bool"),
