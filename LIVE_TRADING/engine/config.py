@@ -56,7 +56,9 @@ class RuntimeConfig(FrozenConfig):
         None, gt=0, description="remove older segments, and with them the replay of that time; none: keep all"
     )
     min_free_disk_mb: float = Field(512.0, ge=0, description="reduce only below this, halt below an eighth; 0: off")
-    compiled_forest: bool = Field(False, description="predict LightGBM models by compiled code: the same bits, faster")
+    compiled_forest: bool = Field(
+        True, description="predict models of trees by compiled code: the same bits, faster; false: by their libraries"
+    )
     trade_symbols: tuple[str, ...] = Field((), description="symbols to enter; none: the whole universe. All forecast")
     mode: Literal["paper", "live"] = Field("paper", description="live needs --live and a confirmed account besides")
 

@@ -30,7 +30,7 @@ from LIVE_TRADING.engine.run_setup import RunPlan
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.training.config import TrainingConfig
 from LIVE_TRADING.training.train import train_run
-from tests.support.runs import LOW_COST, PlainForecast, exchange_for, plan_for, run_shell
+from tests.support.runs import LOW_COST, PlainForecast, exchange_for, plan_for, run_backtest, run_shell
 from tests.support.told import without_bars
 
 CONFIG = EngineConfig.model_validate(LOW_COST)
@@ -183,6 +183,14 @@ def test_the_shell_that_predicts_bar_by_bar_takes_the_same_decisions(
     shell = run_shell(panel, CONFIG, start_ns=start_ns, run_root=run_root, late=late)
     assert shell.core.state.digest.fill_count > 5
     assert run.digests == shell.digests
+
+
+def test_compiled_trees_take_the_decisions_of_their_library(panel: BarPanel, run_root: Path, start_ns: int) -> None:
+    assert CONFIG.engine.compiled_forest
+    by_library = CONFIG.model_copy(update={"engine": CONFIG.engine.model_copy(update={"compiled_forest": False})})
+    runs = [run_backtest(panel, config, start_ns=start_ns, run_root=run_root) for config in (CONFIG, by_library)]
+    assert runs[0].core.state.digest.fill_count > 5
+    assert runs[0].digests == runs[1].digests
 
 
 def test_a_batch_that_never_comes_is_a_batch_of_missing_bars(panel: BarPanel, start_ns: int) -> None:
