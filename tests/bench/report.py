@@ -51,7 +51,8 @@ def page(found: Sequence[Measured], forest: str) -> str:
         ]
     lines += [f"| {row} | {title} | not yet | | | |" for row, title in NOT_YET.items()]
     if forest:
-        lines += ["", "## The compiled forest by itself", "", *forest.splitlines()]
+        said, _, table = forest.partition("\n| ")
+        lines += ["", "## The compiled forest by itself", "", *said.splitlines(), "", *f"| {table}".splitlines()]
     return "\n".join([*lines, "", NOTES.read_text(encoding="utf-8").strip(), ""])
 
 
