@@ -90,7 +90,8 @@ def book_view(
     n, equity_usd = len(symbols), float(state.equity)
     side, horizon = np.zeros(n, dtype=np.int16), np.full(n, -1, dtype=np.int16)
     elapsed, shares = np.zeros(n, dtype=np.bool_), np.zeros(n)
-    held = [(at, held) for symbol, held in state.ledger.positions.items() if (at := column.get(symbol)) is not None]
+    positions = state.ledger.positions.values()  # order: each goes to a place of its own
+    held = [(at, one) for one in positions if (at := column.get(one.symbol)) is not None]
     if held:
         places = [at for at, _ in held]
         shares[places] = [position.shares for _, position in held]
