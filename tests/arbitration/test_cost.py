@@ -107,6 +107,14 @@ def test_what_is_small_is_known(spread, sigma, adv, trade):
     assert np.isnan(cost_of(spread, sigma, -adv, trade))
 
 
+@pytest.mark.parametrize(("configured", "minutes"), [(None, 1440.0), (390.0, 390.0)])
+def test_the_session_is_as_configured_or_as_traded(configured, minutes):
+    """Timing of one minute: k2 · σ / √minutes."""
+    model = CostModel(only(k2_timing=0.15, session_minutes=configured), 1440.0)
+    got = model.round_trip_bps(np.array([2.0]), np.array([195.0]), np.array([1e8]), 1e4)
+    assert got == pytest.approx([0.15 * 195.0 / np.sqrt(minutes)])
+
+
 def test_a_gap_in_one_symbol_leaves_the_others():
     model = CostModel(CostModelConfig(), 390.0)
     got = model.round_trip_bps(np.array([2.0, NAN, 2.0]), np.full(3, 200.0), np.array([1e8, 1e8, NAN]), 1e4)
