@@ -266,7 +266,8 @@ def _runtime() -> Any:
 def _runtime_errors() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    own = (kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+    kinds = vars(state).values()  # order: caught together, whichever comes first
+    own = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception))
     return (*own, RuntimeError)
 
 
