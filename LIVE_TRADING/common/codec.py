@@ -5,19 +5,23 @@ NaN in an array is null; infinity is refused. Decimals and enums are text, float
 
 from __future__ import annotations
 
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from LIVE_TRADING.common import events
 from LIVE_TRADING.common.types import BarBatch
+
+Encoder = Callable[[Any], Any]
 
 
 def to_json_value(value: Any) -> Any:
@@ -28,29 +32,82 @@ def to_json_value(value: Any) -> Any:
     ValueError
         A float is infinite, or a Decimal is no number.
     """
-    if value is None or (isinstance(value, (str, int, bool)) and not isinstance(value, Enum)):
-        return value
-    if isinstance(value, float):
-        if np.isinf(value):
-            raise ValueError("infinity cannot be recorded")
-        return None if value != value else value
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError(f"an amount of {value} cannot be recorded")
-        return str(value)
+    return (_ENCODERS.get(type(value)) or _encoder_of(value))(value)
+
+
+def _encoder_of(value: Any) -> Encoder:
+    """Return what encodes values of this type, remembered for the next one."""
+    kind = type(value)
+    encoder: Encoder
     if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, np.ndarray):
-        return _array_value(value)
-    if is_dataclass(value):
-        return {field.name: to_json_value(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json_value(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json_value(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return to_json_value(value.item())
-    raise TypeError(f"{type(value).__name__} cannot be recorded")
+        encoder = _enum_value
+    elif isinstance(value, (str, int)):
+        encoder = _as_it_is
+    elif isinstance(value, float):
+        encoder = _float_value
+    elif isinstance(value, Decimal):
+        encoder = _decimal_value
+    elif isinstance(value, np.ndarray):
+        encoder = _array_value
+    elif is_dataclass(kind):
+        encoder = _record_encoder(kind)
+    elif isinstance(value, dict):
+        encoder = _dict_value
+    elif isinstance(value, (list, tuple)):
+        encoder = _list_value
+    elif isinstance(value, np.generic):
+        encoder = _scalar_value
+    else:
+        raise TypeError(f"{kind.__name__} cannot be recorded")
+    _ENCODERS[kind] = encoder
+    return encoder
+
+
+def _record_encoder(kind: type) -> Encoder:
+    names = tuple(field.name for field in fields(kind))
+
+    if len(names) < 2:
+        return lambda record: {name: to_json_value(getattr(record, name)) for name in names}
+    values_of = attrgetter(*names)
+
+    def encode_record(record: Any) -> dict[str, Any]:
+        known, other = _ENCODERS.get, _encoder_of
+        pairs = zip(names, values_of(record), strict=True)
+        return {name: (known(type(value)) or other(value))(value) for name, value in pairs}
+
+    return encode_record
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _float_value(value: float) -> float | None:
+    if math.isinf(value):
+        raise ValueError("infinity cannot be recorded")
+    return None if value != value else value
+
+
+def _decimal_value(value: Decimal) -> str:
+    if not value.is_finite():
+        raise ValueError(f"an amount of {value} cannot be recorded")
+    return str(value)
+
+
+def _enum_value(value: Enum) -> Any:
+    return value.value
+
+
+def _dict_value(value: dict[Any, Any]) -> dict[str, Any]:
+    return {str(key): to_json_value(entry) for key, entry in value.items()}
+
+
+def _list_value(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [to_json_value(entry) for entry in value]
+
+
+def _scalar_value(value: Any) -> Any:
+    return to_json_value(value.item())
 
 
 def _array_value(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -58,6 +115,20 @@ def _array_value(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype.kind == "f" and np.isinf(array).any():
         raise ValueError("an array with infinity cannot be recorded")
     return np.ascontiguousarray(array)
+
+
+_ENCODERS: dict[type, Encoder] = {
+    type(None): _as_it_is,
+    str: _as_it_is,
+    int: _as_it_is,
+    bool: _as_it_is,
+    float: _float_value,
+    Decimal: _decimal_value,
+    np.ndarray: _array_value,
+    dict: _dict_value,
+    list: _list_value,
+    tuple: _list_value,
+}
 
 
 def from_json_value(annotation: Any, value: Any) -> Any:

@@ -80,7 +80,8 @@ class OsFileLayer:
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write all of `data`."""
-        rest = memoryview(data)
+        written = os.write(descriptor, data)
+        rest = memoryview(data)[written:]  # nothing, as a rule
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 

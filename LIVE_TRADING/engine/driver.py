@@ -72,7 +72,11 @@ class Driver:
         if self._announcer is not None:
             self._announcer.before()
         try:
-            self._write(lambda journal: journal.append_event(stamped))
+            if self.journal is not None:
+                self.journal.append_event(stamped)
+        except StateError as error:
+            self.journal_lost(error)
+            raise
         except ValueError as error:
             return self._halt(EVENT_REFUSED, stamped, error)
         self._seq = stamped.seq
@@ -92,16 +96,19 @@ class Driver:
         return commands
 
     def journal_lost(self, error: StateError) -> None:
-        """Note that the journal takes nothing more, and tell it."""
-        self.journal_failed = True
-        if self._announcer is not None:
+        """Note that the journal takes nothing more, and tell it, once."""
+        if self._announcer is not None and not self.journal_failed:
             self._announcer.journal_failed(error)
+        self.journal_failed = True
 
     def _record(self, stamped: Stamped, commands: list[Command], before: CoreState) -> ValueError | None:
         """Put the commands on file; what cannot be said there has not happened. Returns why, if so."""
+        if self.journal is None or not commands:
+            return None
         try:
-            self._write(lambda journal: journal.append_commands(stamped, commands))
-        except StateError:
+            self.journal.append_commands(stamped, commands)
+        except StateError as error:
+            self.journal_lost(error)
             self.core.restore(before)
             self._seq = stamped.seq - 1  # on file without what followed: a restart takes it up again
             raise
@@ -110,21 +117,15 @@ class Driver:
             return error
         return None
 
-    def _write(self, write: Callable[[Journal], None]) -> None:
-        """Write to the journal, if there is one; a failure is told before it goes on."""
-        if self.journal is None:
-            return
-        try:
-            write(self.journal)
-        except StateError as error:
-            if not self.journal_failed:
-                self.journal_lost(error)
-            raise
-
     def _failed(self, stamped: Stamped, error: Exception) -> list[Command]:
         """Put the failure of a handler on file and halt; the state is the one before the event."""
         trace = "".join(traceback.format_exception(error))[-4000:]
-        self._write(lambda journal: journal.append_failure(stamped, trace))
+        try:
+            if self.journal is not None:
+                self.journal.append_failure(stamped, trace)
+        except StateError as lost:
+            self.journal_lost(lost)
+            raise
         return self._halt(HANDLER_FAILED, stamped, error)
 
     def _halt(self, kind: str, stamped: Stamped, error: Exception) -> list[Command]:

@@ -17,7 +17,7 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import make_folders, remove_leftovers
 from LIVE_TRADING.engine.commands import Command, command_record
-from LIVE_TRADING.engine.journal_record import FORMAT, JournalRecord, from_line, to_line
+from LIVE_TRADING.engine.journal_record import FORMAT, JournalRecord, from_line, line_of, to_line
 from LIVE_TRADING.engine.segments import FOLDER, list_segments, read_journal, segment_path, torn_tail
 
 __all__ = [
@@ -113,26 +113,26 @@ class Journal:
 
     def append_run(self, t_ns: int, run: dict[str, Any]) -> None:
         """Append the record that opens a run, and make it durable."""
-        self._append(JournalRecord(0, t_ns, "run", [run]))
+        self._append(0, t_ns, "run", [run])
         self.sync()
 
     def append_event(self, stamped: Stamped) -> None:
         """Append an event before it is handled; ValueError where it holds what cannot be recorded, such as infinity."""
-        record = JournalRecord(stamped.seq, stamped.t_ns, "event", encode(stamped.event))
+        data = encode(stamped.event)
         if self._is_due():
             self._start_segment(stamped.seq)
-        self._append(record)
+        self._append(stamped.seq, stamped.t_ns, "event", data)
 
     def append_commands(self, stamped: Stamped, commands: list[Command]) -> None:
         """Append what an event led to, before any of it is carried out; no commands, no record. ValueError as above."""
         if commands:
             data = [command_record(command) for command in commands]
-            self._append(JournalRecord(stamped.seq, stamped.t_ns, "commands", data))
+            self._append(stamped.seq, stamped.t_ns, "commands", data)
 
     def append_failure(self, stamped: Stamped, error: str) -> None:
         """Append that the handler of an event raised, so that a replay passes the same point."""
         readable = error.encode("utf-8", "backslashreplace").decode("utf-8")
-        self._append(JournalRecord(stamped.seq, stamped.t_ns, "failed", [readable]))
+        self._append(stamped.seq, stamped.t_ns, "failed", [readable])
 
     def close_segment(self) -> None:
         """Let the next event begin a new segment, as soon as this one is durable: a session has ended."""
@@ -217,9 +217,9 @@ class Journal:
         except OSError as error:
             raise self._failed("cannot be begun", error) from error
 
-    def _append(self, record: JournalRecord) -> None:
+    def _append(self, seq: int, t_ns: int, kind: str, data: list[Any]) -> None:
         self.check()
-        line = to_line(record)
+        line = line_of(seq, t_ns, kind, data)
         try:
             self._files.write(self._descriptor, line)
         except OSError as error:

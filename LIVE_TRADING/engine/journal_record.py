@@ -42,7 +42,12 @@ def to_line(record: JournalRecord) -> bytes:
     ValueError
         The record holds what JSON cannot say: text that no encoding can hold, an integer beyond 64 bits.
     """
-    fields = {"format": FORMAT, "seq": record.seq, "t_ns": record.t_ns, "kind": record.kind, "data": record.data}
+    return line_of(record.seq, record.t_ns, record.kind, record.data)
+
+
+def line_of(seq: int, t_ns: int, kind: str, data: list[Any]) -> bytes:
+    """Return the line of a record given by its fields; as `to_line`."""
+    fields = {"format": FORMAT, "seq": seq, "t_ns": t_ns, "kind": kind, "data": data}
     try:
         body = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:

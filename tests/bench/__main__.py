@@ -25,6 +25,10 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "4": ("row_backtest:with_models",),
     "5": ("row_workload:against_others",),
     "6": ("row_backtest:against_size", "row_backtest:with_reports"),
+    "7": ("row_persistence:saturated", "row_persistence:steady"),
+    "8": ("row_persistence:to_the_wire",),
+    "9": ("row_persistence:per_cycle",),
+    "10": ("row_persistence:checkpoint_pauses",),
     "11": ("row_memory:flat",),
     "15": ("row_start:help_text",),
 }

@@ -1,0 +1,279 @@
+"""Rows 7 to 9: events through journal, risk and ledger; from decision to wire; what persistence costs a cycle.
+
+The journal is on a real disk (BENCH_CACHE, or the folder for temporary files); its speed is the disk's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from LIVE_TRADING.common.codec import to_json_value
+from LIVE_TRADING.common.events import Event, OrderAck, OrderFill, Stamped
+from LIVE_TRADING.common.records import replaced
+from LIVE_TRADING.common.types import Leg, Order, Side
+from LIVE_TRADING.engine.checkpoint import Checkpoints
+from LIVE_TRADING.engine.commands import Command, SubmitOrder
+from LIVE_TRADING.engine.core import EngineCore
+from LIVE_TRADING.engine.driver import Driver
+from LIVE_TRADING.engine.group_commit import GroupCommit
+from LIVE_TRADING.engine.journal import Journal
+from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.sending import submit
+from tests.bench.rows import Measured, at_least, at_most
+from tests.bench.worlds import cache_folder, market, plan_of
+
+N_SYMBOLS = 100
+PARTS = 4  # executions of an order
+RATE, SECONDS = 10_000, 60
+SATURATED = 200_000
+AT_NS = 1_800_000_000_000_000_000
+
+
+@contextmanager
+def state_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="journal-", dir=cache_folder()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+class Reports:
+    """A venue's reports on orders that work: an acknowledgement and a few fills each, in and out of positions.
+
+    Orders are put into the core's book as a decision would; that is not measured.
+    """
+
+    def __init__(self, core: EngineCore) -> None:
+        self._core = core
+        self._symbols = core.run.symbols
+        self._number = 0
+
+    def next_orders(self, n: int) -> list[Event]:
+        state, events = self._core.state, list[Event]()
+        for _ in range(n):
+            self._number += 1
+            symbol, is_exit = self._symbols[self._number % len(self._symbols)], self._number // len(self._symbols) % 2
+            order = Order(
+                client_order_id=f"lt-{self._number:012d}",
+                order_number=self._number,
+                symbol=symbol,
+                side=Side.SELL if is_exit else Side.BUY,
+                quantity=Decimal(10 * PARTS),
+                leg=Leg.EXIT if is_exit else Leg.ENTRY,
+                decision_time_ns=AT_NS + self._number,
+            )
+            state, _sent = submit(state, order, 1, AT_NS + self._number)
+            events.append(OrderAck(order.client_order_id, AT_NS))
+            for part in range(PARTS):
+                price, fee = Decimal("100.01"), Decimal("0.05")
+                fill = (order.client_order_id, f"x{self._number}-{part}", symbol, order.side, price, Decimal(10), fee)
+                events.append(OrderFill(*fill, "USD", AT_NS))
+        self._core.restore(replaced(state, orders=state.orders.without_closed_before(2 * AT_NS)))
+        return events
+
+
+class NoHandler:
+    """Takes an event and does nothing: what is left is queue, driver and journal."""
+
+    def __init__(self, core: EngineCore) -> None:
+        self.run, self.parts, self.state = core.run, core.parts, core.state
+
+    def handle(self, stamped: Stamped) -> list[Command]:
+        return []
+
+
+def saturated() -> list[Measured]:
+    """As many events as go through: queue, journal (a sync whenever it asks for one), core; and with no handler."""
+    core = plan_of(market(N_SYMBOLS, 2), 1).core()
+    with state_folder() as folder:
+        driver = Driver(core, Journal(folder), strict=True)
+        seconds, n = 0.0, 0
+        reports = Reports(core)
+        while n < SATURATED:
+            events = reports.next_orders(200)
+            seconds += _through(driver, events)
+            n += len(events)
+        assert core.state.orders.open == {}
+        _close(driver)
+    with state_folder() as folder:
+        acks: list[Event] = [OrderAck(f"lt-{number:012d}", AT_NS) for number in range(SATURATED)]
+        idle = Driver(NoHandler(core), Journal(folder), strict=True)  # type: ignore[arg-type]
+        idle_s = _through(idle, acks)
+        _close(idle)
+    bare = Driver(NoHandler(core), None, strict=True)  # type: ignore[arg-type]
+    bare_s = _through(bare, acks)
+    return [
+        at_least("7", "saturated, journal, risk and ledger", n / seconds, 25_000, "events/s"),
+        at_least("7", "no handler, without journal", len(acks) / bare_s, 100_000, "events/s"),
+        Measured("7", "no handler, with journal", f"{len(acks) / idle_s:,.0f} events/s"),
+    ]
+
+
+def _close(driver: Driver) -> None:
+    if driver.journal is not None:
+        driver.journal.close()
+
+
+def _through(driver: Driver, events: list[Event]) -> float:
+    queue = EventQueue()
+    started = time.perf_counter()
+    for event in events:
+        queue.put(event)
+    while len(queue):
+        driver.step(queue.pop(), AT_NS)
+        if driver.journal is not None and driver.journal.wants_sync:
+            driver.journal.sync()
+    return time.perf_counter() - started
+
+
+@dataclass
+class _Paced:
+    latencies_s: list[float]
+    handled: int
+
+
+def steady() -> list[Measured]:
+    """10,000 events/s for a minute: the time from an event's due instant to its commands on file."""
+    core = plan_of(market(N_SYMBOLS, 2), 1).core()
+    with state_folder() as folder:
+        journal = Journal(folder)
+        paced = asyncio.run(_pace(Driver(core, journal, strict=True), Reports(core), RATE * SECONDS))
+        journal.close()
+    latencies_ms = np.array(paced.latencies_s) * 1e3
+    p99 = float(np.percentile(latencies_ms, 99))
+    lost = RATE * SECONDS - paced.handled
+    return [
+        at_most("7", f"{RATE:,} events/s for {SECONDS} s, p99 to the commands on file", p99, 10.0, "ms"),
+        at_most("7", "events lost", lost, 0, ""),
+    ]
+
+
+async def _pace(driver: Driver, reports: Reports, n_events: int) -> _Paced:
+    commit = GroupCommit(driver.journal, lambda error: None)
+    paced = _Paced([], 0)
+    upcoming = iter(())
+    started = time.perf_counter()
+    for number in range(n_events):
+        due_s = started + number / RATE
+        if due_s > time.perf_counter():
+            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+        event = next(upcoming, None)
+        if event is None:
+            upcoming = iter(reports.next_orders(20))
+            event = next(upcoming)
+        driver.step(event, AT_NS)
+        commit.tend()
+        paced.latencies_s.append(time.perf_counter() - due_s)
+        paced.handled += 1
+    await commit.close()
+    return paced
+
+
+def to_the_wire(n_orders: int = 50, n_cycles: int = 200) -> list[Measured]:
+    """From a decision's commands to each of its orders handed to the broker, intents durable."""
+    core = plan_of(market(N_SYMBOLS, 2), 1).core()
+    with state_folder() as folder:
+        journal = Journal(folder)
+        waits = asyncio.run(_send(journal, core, n_orders, n_cycles))
+        bare = _bare_sync_s(folder)
+        journal.close()
+    p99, p50 = (float(np.percentile(np.array(waits) * 1e3, q)) for q in (99, 50))
+    note = f"p50 {p50:.3g} ms; a bare fdatasync of the same bytes p99 {bare * 1e3:.3g} ms"
+    return [at_most("8", f"decision to wire, {n_orders} orders a cycle, p99", p99, 3.0, "ms", note)]
+
+
+async def _send(journal: Journal, core: EngineCore, n_orders: int, n_cycles: int) -> list[float]:
+    commit, waits = GroupCommit(journal, lambda error: None), list[float]()
+    reports = Reports(core)
+    for cycle in range(n_cycles):
+        acks = [event for event in reports.next_orders(n_orders) if isinstance(event, OrderAck)]
+        orders = [core.state.orders.open[ack.order_id].order for ack in acks]
+        stamped = Stamped(cycle + 1, AT_NS, acks[0])
+        commands: list[Command] = [SubmitOrder(order, 1) for order in orders]
+        started = time.perf_counter()
+        journal.append_event(stamped)
+        journal.append_commands(stamped, commands)
+        position = commit.position
+
+        async def leave(started: float = started, position: int = position) -> None:
+            await commit.durable(position)
+            waits.append(time.perf_counter() - started)
+
+        await asyncio.gather(*(leave() for _ in orders))
+    await commit.close()
+    return waits
+
+
+def _bare_sync_s(folder: Path, n: int = 200, size: int = 20_000) -> float:
+    """Return the 99th percentile of a write and an fdatasync alone: what the disk takes."""
+    times, data = [], b"x" * size
+    descriptor = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for _ in range(n):
+        started = time.perf_counter()
+        os.write(descriptor, data)
+        os.fdatasync(descriptor)
+        times.append(time.perf_counter() - started)
+    os.close(descriptor)
+    return float(np.percentile(times, 99))
+
+
+def per_cycle(n_cycles: int = 200) -> list[Measured]:
+    """What a cycle with 100 positions puts on file: its events and commands, and a share of engine_state.json."""
+    plan = plan_of(market(N_SYMBOLS, 2), 1)
+    core = plan.core()
+    with state_folder() as folder:
+        journal = Journal(folder)
+        journal.append_run(0, to_json_value(plan.run))
+        driver, reports = Driver(core, journal, strict=True), Reports(core)
+        for event in reports.next_orders(N_SYMBOLS):
+            driver.step(event, AT_NS)
+        assert len(core.state.ledger.positions) == N_SYMBOLS
+        panel, checkpoints = market(N_SYMBOLS, 2), Checkpoints(folder, plan.run, plan.assembly)
+        loop, whole = list[float](), list[float]()
+        for cycle in range(n_cycles):
+            stamped = Stamped(driver.seq + 1 + cycle, AT_NS, panel.batch(cycle % len(panel)))
+            started = time.perf_counter()
+            journal.append_event(stamped)
+            journal.sync()
+            loop.append(time.perf_counter() - started)
+            checkpoints.write_state(core.state, driver.seq)
+            whole.append(time.perf_counter() - started)
+        journal.close()
+    journal_ms, whole_ms = (float(np.median(times)) * 1e3 for times in (loop, whole))
+    note = "in the checkpoint's thread, once in engine.checkpoint_s"
+    return [
+        at_most("9", "journal of a cycle at 100 positions, synced, p50", journal_ms, 1.5, "ms"),
+        Measured("9", "the same with the files of a state checkpoint, p50", f"{whole_ms:.3g} ms", note=note),
+    ]
+
+
+def checkpoint_pauses() -> list[Measured]:
+    """How long the loop is held while an arrays file is taken; encoding and writing are a thread's."""
+    found: list[Measured] = []
+    for n_symbols, limit_ms in ((500, 5.0), (5_000, 50.0)):
+        plan = plan_of(market(n_symbols, 2), 1)
+        core = plan.core()
+        with state_folder() as folder:
+            take = partial(Checkpoints(folder, plan.run, plan.assembly).take, core.state, 1)
+            pause_ms = float(np.median([_timed(take) for _ in range(20)])) * 1e3
+        found.append(at_most("10", f"checkpoint of {n_symbols:,} symbols, the loop's part", pause_ms, limit_ms, "ms"))
+    return found
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
