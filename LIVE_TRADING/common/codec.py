@@ -51,8 +51,8 @@ def _encoder_of(value: Any) -> Encoder:
         encoder = _array_value
     elif is_dataclass(kind):
         encoder = _record_encoder(kind)
-    elif isinstance(value, dict):
-        encoder = _dict_value
+    elif isinstance(value, Mapping):
+        encoder = _mapping_value
     elif isinstance(value, (list, tuple)):
         encoder = _list_value
     elif isinstance(value, np.generic):
@@ -98,7 +98,7 @@ def _enum_value(value: Enum) -> Any:
     return value.value
 
 
-def _dict_value(value: dict[Any, Any]) -> dict[str, Any]:
+def _mapping_value(value: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(key): to_json_value(entry) for key, entry in value.items()}
 
 
@@ -125,7 +125,7 @@ _ENCODERS: dict[type, Encoder] = {
     float: _float_value,
     Decimal: _decimal_value,
     np.ndarray: _array_value,
-    dict: _dict_value,
+    dict: _mapping_value,
     list: _list_value,
     tuple: _list_value,
 }

@@ -53,7 +53,8 @@ def write_atomic_files(contents: Mapping[Path, bytes], *, files: FileLayer = OS_
                 temps[path] = path.with_name(f".{path.name}.{os.getpid()}-{next(_temp_number)}.tmp~")
                 _write_synced(temps[path], data, files)
             for path in contents:
-                files.replace(temps.pop(path), path)
+                files.replace(temps[path], path)
+                del temps[path]
         except OSError:
             for temp in temps.values():  # order: does not matter
                 _remove_quietly(temp, files)

@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as npst
 from LIVE_TRADING.common import codec
 from LIVE_TRADING.common.codec import EVENT_TYPES, decode, encode, from_json_value, record_from, to_json_value
 from LIVE_TRADING.common.events import PRIORITY, OrderAck, OrderFill, RunStarted
+from LIVE_TRADING.common.layered import Layered
 from LIVE_TRADING.common.types import Leg, Order, Side
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -205,3 +206,8 @@ def test_a_fill_keeps_every_digit() -> None:
     )
     assert same(decode(through_json(encode(fill))), fill)
     assert same(decode(through_json(encode(OrderAck("o" + string.printable, 1)))), OrderAck("o" + string.printable, 1))
+
+
+def test_a_mapping_of_another_kind_is_written_like_a_dict() -> None:
+    layered = Layered.of({"a": Decimal("1.50")}).with_item("b", Decimal("2"))
+    assert to_json_value(layered) == to_json_value(dict(layered)) == {"a": "1.50", "b": "2"}
