@@ -56,6 +56,7 @@ from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
 from LIVE_TRADING.engine.reconcile import is_refused
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, schedule
+from LIVE_TRADING.engine.task_failure import TASK_FAILED, TaskWatch, first_error
 from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
 from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.observability import emit
@@ -143,6 +144,7 @@ class LiveShell:
         self._sources = 0
         self._given_up: set[asyncio.Task[None]] = set()
         self._failure: LiveTradingError | None = None
+        self._tasks = TaskWatch()
         self.decided = 0
         self.inference_s = 0.0
 
@@ -198,21 +200,45 @@ class LiveShell:
     async def _run(self, worker: ThreadPoolExecutor, start_ns: int, end_ns: int, max_cycles: int | None) -> str:
         reason: str = ""
         failure: LiveTradingError | None = None
-        async with asyncio.TaskGroup() as group:
-            self._sources = 2
-            for work in (self._pump_reports(), self._open_sources(group, start_ns, end_ns)):
-                self._give_up_at_end(self._spawn(group, work))
-            if isinstance(self._clock, RealTimeClock):  # virtual time looks at every event, and ends
-                self._give_up_at_end(self._spawn(group, self._watch()))
-            try:
-                reason = await self._serve(group, worker, max_cycles)
-            except (StateError, ReconciliationError, BrokerError) as error:
-                failure = error  # orders that left earlier are on file: let them reach the venue
-            for task in tuple(self._given_up):
-                task.cancel()
+        broken: BaseExceptionGroup[BaseException] | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._sources = 2
+                for work in (self._pump_reports(), self._open_sources(group, start_ns, end_ns)):
+                    self._give_up_at_end(self._spawn(group, work))
+                if isinstance(self._clock, RealTimeClock):  # virtual time looks at every event, and ends
+                    self._give_up_at_end(self._spawn(group, self._watch()))
+                try:
+                    reason = await self._serve(group, worker, max_cycles)
+                except (StateError, ReconciliationError, BrokerError) as error:
+                    failure = error  # orders that left earlier are on file: let them reach the venue
+                for task in tuple(self._given_up):
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            broken = errors
+        if broken is not None:
+            raise self._task_failed(broken)
         if failure is not None:
             raise failure
         return reason
+
+    def _task_failed(self, errors: BaseExceptionGroup[BaseException]) -> BaseException:
+        """Return the error that ended all tasks, told; a bug halts until an operator resumes.
+
+        Orders whose sending was cut off are on file: the next start asks the venue for them.
+        """
+        error = first_error(errors)
+        if not isinstance(error, Exception) or self._driver.journal_failed:
+            return error
+        now_ns, said = self._clock.now_ns(), self._tasks.says(error)
+        if isinstance(error, LiveTradingError):
+            emit.emit_error(self._bus, now_ns, component=TASK_FAILED, message=said)
+            return error
+        try:
+            self._driver.step(SystemFault(TASK_FAILED, said, "critical", now_ns), now_ns)
+        except StateError as lost:
+            error.add_note(f"and then {lost}")
+        return error
 
     # -- serving -------------------------------------------------------------------------------------------------
 
@@ -277,10 +303,10 @@ class LiveShell:
         for command in commands:
             if isinstance(command, SubmitOrder):
                 work = partial(self._send, command.order)
-                self._spawn(group, self._once_durable(position, work))
+                self._spawn(group, self._once_durable(position, work), f"send {command.order.client_order_id}")
             elif isinstance(command, CancelOrder):
                 work = partial(self._venue.cancel, command.client_order_id)
-                self._spawn(group, self._once_durable(position, work))
+                self._spawn(group, self._once_durable(position, work), f"cancel {command.client_order_id}")
             elif isinstance(command, QueryOrder):
                 question = partial(self._venue.query, command.client_order_id)
                 self._give_up_at_end(self._spawn(group, self._asked(question)))
@@ -290,10 +316,11 @@ class LiveShell:
             elif isinstance(command, RunInference):
                 self._give_up_at_end(self._spawn(group, self._infer(worker, command.cycle_time_ns, command.inputs())))
 
-    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
         """Run an actor: it counts as busy from now on, not from when it first runs."""
         self._clock.enter()
-        task = group.create_task(work)
+        task = group.create_task(work, name=name or getattr(work, "__name__", "").lstrip("_"))
+        task.add_done_callback(self._tasks.ended)
         task.add_done_callback(lambda _: self._clock.leave())
         return task
 
