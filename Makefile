@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+KILLS ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test slow bench check coverage mutation requirements clean
+.PHONY: help venv run test slow faults bench check coverage mutation requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ test: $(STAMP) ## all tests but the slow ones
 
 slow: $(STAMP) ## the long campaigns
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+faults: $(STAMP) ## kill the engine at every labelled step and at KILLS random instants, 500 unless given
+	PYTHONPATH=.:tests/engine:tests/faults $(BIN)/python tests/faults/campaign.py --kills $(KILLS)
 
 bench: $(STAMP) ## measure every budget row and write docs/benchmarks.md, 20 to 30 minutes
 	$(BIN)/python -m tests.bench

@@ -116,7 +116,7 @@ class PowerCutFileLayer(OsFileLayer):
         with self._guard:
             inode = self._folder(folder)
             assert inode.names is not None
-            new = sorted({_kind(name) for name, held in inode.current.items() if inode.names.get(name) is not held})
+            new = sorted({kind_of(name) for name, held in inode.current.items() if inode.names.get(name) is not held})
             label = f"folder of {', '.join(new) or 'nothing new'}"
             self._happens(label)
             self.labels[label] += 1
@@ -128,7 +128,7 @@ class PowerCutFileLayer(OsFileLayer):
     def _sync(self, descriptor: int, how: str) -> None:
         with self._guard:
             inode, path = self._open[descriptor]
-            label = f"{how} of {_kind(path.name)}"
+            label = f"{how} of {kind_of(path.name)}"
             self._happens(label)
             self.labels[label] += 1
             if label in self.skipped:
@@ -192,7 +192,7 @@ def _contents(descriptor: int) -> bytes:
     return Path(f"/proc/self/fd/{descriptor}").read_bytes()
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
     """Return what a file is, whatever its number: a temporary file is what it will be."""
     if name.startswith(".") and name.endswith(".tmp~"):
         name = name[1:].rsplit(".", 2)[0]
