@@ -116,7 +116,7 @@ class CheckpointWriter:
     async def _write(self, checkpoints: Checkpoints, arrays: bool, state: bool) -> None:
         core, seq, position = self._driver.core.state, self._driver.seq, self._commit.position
         now_s, session_closed = time.monotonic(), self._session_closed
-        taken = checkpoints.take(core, seq) if arrays else None
+        taken = checkpoints.take(core, seq) if arrays and seq else None  # the start's file is never written again
         await self._commit.durable(position)
         if taken is not None:
             await self._timed("arrays", seq, lambda: checkpoints.write_taken(taken))

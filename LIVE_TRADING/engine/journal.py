@@ -15,7 +15,7 @@ from LIVE_TRADING.common.codec import encode
 from LIVE_TRADING.common.events import Stamped
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
-from LIVE_TRADING.common.files import make_folders, remove_leftovers
+from LIVE_TRADING.common.files import remove_leftovers
 from LIVE_TRADING.engine.commands import Command, command_record
 from LIVE_TRADING.engine.journal_record import FORMAT, JournalRecord, from_line, line_of, to_line
 from LIVE_TRADING.engine.segments import FOLDER, list_segments, read_journal, segment_path, torn_tail
@@ -67,7 +67,8 @@ class Journal:
     Parameters
     ----------
     state_dir
-        The state folder; the journal is its folder `journal`, made durable if it is new.
+        The state folder; the journal is its folder `journal`. The name of a new one is durable once the state folder is
+        synced: a run writes its start there before its first record.
     segment_bytes
         Close a segment from this size on.
 
@@ -81,7 +82,11 @@ class Journal:
         self._files = files
         self._segment_bytes = segment_bytes
         self.folder = state_dir / FOLDER
-        make_folders(self.folder, files=files)
+        if not self.folder.exists():
+            try:
+                files.make_folder(self.folder)
+            except OSError as error:
+                raise StateError(f"{self.folder}: cannot be made: {error}") from error
         remove_leftovers(self.folder, files=files)
         segments = list_segments(self.folder)
         if segments and not segments[-1].is_plain:

@@ -12,9 +12,8 @@ from small_session import Promises, losses, trade
 # every kind of sync that the engine does; a new one has to be added here, and proves that it is needed
 SYNCS = (
     "folder of state",
-    "folder of journal",
     "fsync of arrays of the start",
-    "folder of arrays of the start",
+    "folder of arrays of the start, journal",
     "folder of first segment",
     "fdatasync of first segment",
     "fdatasync of segment",
