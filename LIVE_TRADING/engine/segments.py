@@ -89,7 +89,7 @@ def read_journal(folder: Path, *, after_seq: int = 0, files: FileLayer = OS_FILE
     folder
         The journal's folder, `<state>/journal`.
     after_seq
-        Leave out whole segments that end at this event or before.
+        Leave out whole segments that end at this event or before, but not the one that holds the journal's end.
 
     Raises
     ------
@@ -101,10 +101,11 @@ def read_journal(folder: Path, *, after_seq: int = 0, files: FileLayer = OS_FILE
         raise StateError(f"{folder}: there is no journal")
     last_seq: int | None = None  # up to which events have been read, or are known to have been removed
     cut = False
+    end = _end_of(segments, files) if after_seq else len(segments) - 1
     for number, segment in enumerate(segments):
         is_last = number + 1 == len(segments)
         seen = after_seq if last_seq is None else last_seq
-        if not is_last and segments[number + 1].first_seq <= seen + 1 and (cut or seen):
+        if number < end and segments[number + 1].first_seq <= seen + 1 and (cut or seen):
             continue
         _check_joins(segment, last_seq, after_seq, cut)
         last_seq, cut = max(segment.first_seq - 1, 0), False
@@ -112,6 +113,13 @@ def read_journal(folder: Path, *, after_seq: int = 0, files: FileLayer = OS_FILE
             if record.kind in ("event", "cut"):
                 last_seq, cut = record.seq, record.kind == "cut"
             yield record
+
+
+def _end_of(segments: list[Segment], files: FileLayer) -> int:
+    """Return which segment holds the journal's end: a crash may leave the last one begun and empty."""
+    last = segments[-1]
+    begun = len(segments) > 1 and last.is_plain and b"\n" not in _read(last.plain, files)
+    return len(segments) - (2 if begun else 1)
 
 
 def _check_joins(segment: Segment, last_seq: int | None, after_seq: int, cut: bool) -> None:

@@ -99,6 +99,15 @@ def test_a_segment_that_was_begun_and_never_written_to_is_used(tmp_path: Path) -
     assert events_of(folder) == list(range(1, 42))
 
 
+def test_a_segment_begun_after_a_checkpoint_does_not_hide_where_the_journal_ends(tmp_path: Path) -> None:
+    """A crash between a rotation and the next event, right after a checkpoint of the last one."""
+    folder = written(tmp_path)
+    for leftover in (b"", b'{"crc":"torn'):
+        (folder / "000000000041.jsonl").write_bytes(leftover)
+        assert events_of(folder, 40)[-1] == 40
+        assert events_of(folder, 39)[-1] == 40
+
+
 def test_reading_after_an_event_begins_with_the_segment_that_holds_the_next(tmp_path: Path) -> None:
     folder = written(tmp_path)
     firsts = [segment.first_seq for segment in list_segments(folder)]
