@@ -4,7 +4,8 @@
                                                                           ├─► absent for good ─► not_at_venue
                                                                           └─► absent or silent ─► unknown, until settled
 
-While an order is unknown it counts as open: its exposure and its symbol stay reserved.
+While an order is unknown it counts as open: its exposure and its symbol stay reserved, and it is asked for again
+whenever the books are compared, every few cycles.
 """
 
 from __future__ import annotations

@@ -142,12 +142,16 @@ class OrderBook:
         return OrderBook(opened, closed, self.strangers)
 
     def without_closed_before(self, instant_ns: int) -> OrderBook:
-        """Return the book without closed orders decided before an instant; the last 1,000 are kept in any case."""
-        old = len(self.closed) - REMEMBERED_CLOSED_ORDERS
+        """Return the book without closed orders decided before an instant; the last 1,000 are kept in any case.
+
+        None is forgotten that was decided after an order which is still open: a restart asks for executions from there.
+        """
+        oldest_ns = min((record.order.decision_time_ns for record in self.open.values()), default=instant_ns)
+        since_ns, old = min(instant_ns, oldest_ns), len(self.closed) - REMEMBERED_CLOSED_ORDERS
         closed = {
             order_id: record
             for number, (order_id, record) in enumerate(self.closed.items())  # order: of closing
-            if number >= old or record.order.decision_time_ns >= instant_ns
+            if number >= old or record.order.decision_time_ns >= since_ns
         }
         return replaced(self, closed=closed)
 

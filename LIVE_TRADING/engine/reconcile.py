@@ -10,6 +10,7 @@ One difference alone is often a fill whose report is still on its way; two that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from LIVE_TRADING.engine.books import Differences, compare
 from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, CancelOrder, Command, QueryOrder, RequestSnapshot
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
+from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.state import CoreState, ReconcileMemory
 
 CONFIRM_AFTER_S = 5
@@ -26,11 +28,25 @@ RULE_ID = "reconciliation"
 
 
 def on_snapshot(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot, now_ns: int) -> Step:
-    """Compare the venue's book with ours."""
-    memory = state.reconcile
+    """Compare the venue's book with ours; once in a while ask again for orders of unknown fate."""
     if snapshot.book_version != state.book_version:
         return state, [RequestSnapshot(CONFIRM_AFTER_S, must_count=True)] if snapshot.must_count else []
-    config = context.parts.config.reconcile
+    # where somebody waits for the answer, at a start or for a second look, they have just been asked for
+    doubtful = (
+        []
+        if snapshot.must_count
+        else [
+            QueryOrder(order_id)
+            for order_id, record in state.orders.open.items()  # order: of sending
+            if record.status is OrderStatus.UNKNOWN
+        ]
+    )
+    state, commands = _compare(context, state, snapshot, now_ns)
+    return state, [*commands, *doubtful]
+
+
+def _compare(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot, now_ns: int) -> Step:
+    memory, config = state.reconcile, context.parts.config.reconcile
     found = compare(state, context.run.nonce, snapshot, config.cash_tolerance)
     if not found:
         return replace(state, reconcile=ReconcileMemory()), []
@@ -70,11 +86,12 @@ def _take_over(
     context: CoreContext, state: CoreState, found: Differences, snapshot: BrokerSnapshot, now_ns: int
 ) -> Step:
     """Make the venue's book ours; what works there and should not is cancelled there, what is lost is asked for."""
-    marks = {
-        symbol: Decimal(repr(float(state.quotes.close[context.column[symbol]])))
+    closes = {
+        symbol: float(state.quotes.close[context.column[symbol]])
         for symbol in sorted(found.positions)
         if symbol in context.column
     }
+    marks = {symbol: Decimal(repr(close)) for symbol, close in sorted(closes.items()) if math.isfinite(close)}
     quantities = {symbol: theirs for symbol, (_, theirs) in sorted(found.positions.items())}
     cash = {currency: theirs for currency, (_, theirs) in sorted(found.cash.items())}
     ledger = state.ledger.adjusted(quantities, cash, marks, now_ns)

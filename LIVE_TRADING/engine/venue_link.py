@@ -31,6 +31,7 @@ from LIVE_TRADING.engine.orders import UNCONFIRMED
 from LIVE_TRADING.engine.state import CoreState
 
 ASK_AFTER_S = (0, 2, 5, 10)
+CLOCK_SLACK_NS = 60 * NS_PER_S  # an exchange's clock may be behind ours; what is told again is known by its id
 RESTARTED = "the process ended before the venue answered"
 T = TypeVar("T")
 
@@ -155,7 +156,8 @@ class VenueLink:
 
     async def _tell_executions(self, since_ns: int, order_id: str | None) -> None:
         """Put the executions since an instant that are not booked, of one order or of all."""
-        fills = await self._within(self._broker.get_executions(since_ns), self._limits.query_s, "query")
+        asked = self._broker.get_executions(since_ns - CLOCK_SLACK_NS)
+        fills = await self._within(asked, self._limits.query_s, "query")
         for fill in fills:
             if order_id in (None, fill.order_id) and not self._state().orders.knows(fill):
                 self._put(fill)

@@ -241,6 +241,10 @@ class Desk:
         told = OrderStatusReport(order.client_order_id, status, Decimal(filled), final, "asked", self.bar_end_ns)
         return self.tell(told)
 
+    def settle(self, order: Order, outcome: str) -> list[Command]:
+        word = ControlRequest("settle", "seen at the venue", self.bar_end_ns, order.client_order_id, outcome)
+        return self.tell(word)
+
     def control(self, action: str, reason: str = "because") -> list[Command]:
         return self.tell(ControlRequest(action, reason, self.bar_end_ns))
 

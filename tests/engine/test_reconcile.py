@@ -134,7 +134,7 @@ def test_an_order_on_its_way_need_not_be_listed(desk: Desk) -> None:
     order = desk.enter(fill=False)
     assert snapshot(desk, open_orders=()) == []
     desk.unknown(order)
-    assert snapshot(desk, open_orders=()) == []
+    assert snapshot(desk, open_orders=()) == [QueryOrder(order.client_order_id)]  # asked for, and no difference
 
 
 def test_cash_may_be_rounded(desk: Desk) -> None:
@@ -213,6 +213,22 @@ def test_an_operator_adopts_the_difference_that_was_seen(desk: Desk) -> None:
     assert trading(desk) is TradingState.HALTED  # lifting that is another word
     desk.control("resume")
     desk.decide()
+    assert trading(desk) is TradingState.ACTIVE
+
+
+def test_what_is_adopted_before_any_price_is_worth_nothing_until_there_is_one(desk: Desk) -> None:
+    """An account that holds something already, adopted before the first bar: the book can be marked and be kept."""
+    for _ in range(2):
+        snapshot(desk, positions={"AAA": Decimal(7)})
+    accept(desk, "adopt")
+    assert len(adjusted(snapshot(desk, positions={"AAA": Decimal(7)}))) == 1
+    assert desk.core.state.ledger.positions["AAA"].average_price == 0
+    desk.control("resume")
+    desk.cycle(AAA=float("nan"), BBB=100.0)
+    assert desk.core.state.equity == Decimal(100_000)
+    desk.predictions()
+    desk.decide(prices={"AAA": 50.0})
+    assert desk.core.state.equity == Decimal(100_350)
     assert trading(desk) is TradingState.ACTIVE
 
 
