@@ -32,6 +32,10 @@ VENUE_FILE = "paper_venue.json"
 class Recovered:
     """Where this process goes on.
 
+    resume_ns        the core's now
+    fed_ns           bars that arrive, and cycles that are due, after this are still to come. Earlier than `resume_ns`
+                     where the process ended between what else came at a bar end and its bars, or these and their
+                     cycle; bars that come again change nothing
     pending_ns       a cycle whose predictions a crash lost
     cut_bytes        length of a torn tail of the journal
     checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
@@ -40,6 +44,7 @@ class Recovered:
 
     driver: Driver
     resume_ns: int
+    fed_ns: int
     resumed: bool = False
     pending_ns: int | None = None
     cut_bytes: int = 0
@@ -136,8 +141,10 @@ def resume_run(
     if fed.unfinished is not None:
         fed.unfinished.settle(driver)
     pending_ns = core.state.pending.cycle_time_ns if core.state.pending is not None else None
+    now_ns = core.state.now_ns
+    fed_ns = min(now_ns, max(core.run.started_ns, core.state.market.advanced_to_ns))
     return Recovered(
-        driver, core.state.now_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
+        driver, now_ns, fed_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
     )
 
 

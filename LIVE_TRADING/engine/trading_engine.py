@@ -190,7 +190,7 @@ class TradingEngine:
         if recovered.pending_ns is not None:
             recovered.driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
         self._shell.on_cycle = on_cycle
-        return await self._shell.run(recovered.resume_ns, self._plan.end_ns, max_cycles)
+        return await self._shell.run(recovered.fed_ns, self._plan.end_ns, max_cycles)
 
     def _tell_start(self, now_ns: int) -> None:
         tell_run(self._bus, now_ns, self._plan.run, self._recovered)
@@ -240,17 +240,18 @@ class TradingEngine:
                 segment_bytes=self._segment_bytes(),
             )
         announcer = Announcer(self._listened, core) if self._listened is not None else None
+        start_ns = plan.feed_start_ns
         if self._state_dir is None:
-            return Recovered(Driver(core, None, self._observers, announcer=announcer), plan.feed_start_ns)
+            return Recovered(Driver(core, None, self._observers, announcer=announcer), start_ns, start_ns)
         checkpoints = Checkpoints(self._state_dir, plan.run, plan.assembly, files=self._files)
         journal = Journal(self._state_dir, files=self._files, segment_bytes=self._segment_bytes())
         try:
             checkpoints.write_arrays(core.state, 0)
-            journal.append_run(plan.feed_start_ns, to_json_value(plan.run))
+            journal.append_run(start_ns, to_json_value(plan.run))
         except BaseException:
             journal.close()
             raise
-        return Recovered(Driver(core, journal, self._observers, announcer=announcer), plan.feed_start_ns)
+        return Recovered(Driver(core, journal, self._observers, announcer=announcer), start_ns, start_ns)
 
     def _segment_bytes(self) -> int:
         return round(self._config.engine.journal_segment_mb * 2**20)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.archive import journal_start
 from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.driver import Observer
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
@@ -99,7 +100,12 @@ class NotingBroker(PaperBroker):
 
 
 def engine_over(
-    state_dir: Path, promises: Promises, files: FileLayer = OS_FILES, venue_file: Path | None = None, **engine: Any
+    state_dir: Path,
+    promises: Promises,
+    files: FileLayer = OS_FILES,
+    venue_file: Path | None = None,
+    observers: Sequence[Observer] = (),
+    **engine: Any,
 ) -> TradingEngine:
     """Return an engine at the start of the session, or where it stopped; the venue's book is not in its hands."""
     settings, start_ns = config(**engine), panel().sessions.sessions[0].open_ns
@@ -121,6 +127,7 @@ def engine_over(
         nonce="n",
         start_ns=start_ns,
         state_dir=state_dir,
+        observers=observers,
         grace_ns=0,
         bus=bus,
         files=files,
