@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -22,15 +23,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from kill_market import COOLDOWN_S
+from kill_market import COOLDOWN_S, panel
 from life import LABELS, Life, live
-from remote_broker import BAD_LINE, LinePlan
 from small_session import InAndOut
 from venue_process import VenueClient, serve
 
@@ -40,12 +41,14 @@ from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.kill_file import NAME as KILL_FILE
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
+from LIVE_TRADING.engine.schedule import CYCLE
 
 REPORTS = ("OrderAck", "OrderFill", "OrderReject", "OrderCancelled", "CancelRejected", "OrderExpired")
 ENDS = ("OrderReject", "OrderCancelled", "OrderExpired")
 SIGKILLED = -9
 LIFE_S = 60.0  # no life lasts that long
 LONGEST_S = 0.3  # before a random kill
+SHORT_S = 0.1  # of which a series can have many
 DURING_START = 0.25  # so many of them count from the start of the process, the others from the first order on
 LONGEST_IN_VAIN = 6  # series that a step may fail to come
 DISTURBED_EVERY = 3  # series of which a halt is a part
@@ -53,7 +56,11 @@ DISTURBED_EVERY = 3  # series of which a halt is a part
 
 @dataclass
 class Counts:
-    """What a campaign has done and seen. `in_flight`: random kills that left an order open in the engine's book."""
+    """What a campaign has done and seen.
+
+    in_flight  random kills after which an order on file had no end on file
+    restart_s  from the start of a process, forked from one that has everything imported, to its open feed
+    """
 
     random: int = 0
     in_flight: int = 0
@@ -61,6 +68,7 @@ class Counts:
     series: int = 0
     restarts: int = 0
     compared: int = 0
+    restart_s: list[float] = field(default_factory=list)
     refused_starts: int = 0
     halted_restarts: int = 0
     orders: int = 0
@@ -77,6 +85,7 @@ class Counts:
             ("restarts that found a run on file", self.restarts),
             ("... of which into a halt that had been latched", self.halted_restarts),
             ("starts that the venue did not answer, and again", self.refused_starts),
+            ("ms from a start to the open feed, median", round(1000 * statistics.median(self.restart_s))),
             ("comparisons of both books, to the last digit", self.compared),
             ("orders at the venue, none twice", self.orders),
             ("executions, each booked once", self.fills),
@@ -92,9 +101,17 @@ class FoundError(AssertionError):
 
 def context() -> ForkServerContext:
     """Return what starts processes that have everything imported already."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(["LIVE_TRADING", "life", "venue_process"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
     return made
 
 
@@ -119,21 +136,23 @@ def venue(processes: ForkServerContext) -> Iterator[tuple[VenueClient, int]]:
 class Series:
     """Lives over one folder, against one venue."""
 
-    def __init__(self, folder: Path, seed: int, processes: ForkServerContext, counts: Counts, line: LinePlan) -> None:
+    def __init__(self, folder: Path, seed: int, processes: ForkServerContext, counts: Counts, defect: str) -> None:
         self.folder = folder
         self._processes = processes
         self._counts = counts
-        self._line = line
+        self._defect = defect
         self._luck = Random(seed)
         self._seed = seed
         self._lines_read = 0
         self._lived = 0
+        self._expected = "active"  # the trading state of which a restart is to find the engine; "": either
+        self._last: list[dict[str, Any]] = []
         self.is_over = False
 
     def run(self, labels: list[str], kills: int, *, halts: bool) -> tuple[list[str], int]:
         """Live through labelled kills, then random ones, to the data's end; return what is left of both."""
         with venue(self._processes) as (owner, port):
-            self._owner, self._base = owner, Life(self.folder / "state", port, self._seed, self._line)
+            self._owner, self._base = owner, Life(self.folder / "state", port, self._seed, defect=self._defect)
             self._counts.series += 1
             left = list(labels)
             if halts:
@@ -156,9 +175,8 @@ class Series:
         if self._lived and self._luck.random() < 0.5:
             self._owner.ask("advance", self._luck.randint(0, 2))  # the market does not wait
         self._lived += 1
-        process = self._processes.Process(
-            target=live, args=(replace(self._base, seed=self._luck.getrandbits(32), **options),)
-        )
+        born = replace(self._base, seed=self._luck.getrandbits(32), born_s=time.monotonic(), **options)
+        process = self._processes.Process(target=live, args=(born,))
         process.start()
         return process
 
@@ -169,7 +187,7 @@ class Series:
             process.kill()
             raise FoundError(f"{self.folder}: a life hangs: {self.said()}")
         self._owner.ask("await_gone")
-        said = self._read()
+        said = self._last = self._read()
         if process.exitcode not in (0, SIGKILLED):
             raise FoundError(f"{self.folder}: a life ended with {process.exitcode}: {said}")
         for entry in said:
@@ -186,14 +204,15 @@ class Series:
         self._ended(process)
         return process.exitcode == SIGKILLED
 
-    def _kill_at_random(self, **options: Any) -> int:
+    def _kill_at_random(self) -> int:
         """Kill a life from outside; return how many were killed: none that had ended."""
-        process = self._start(**options)
-        if self._luck.random() < DURING_START:
-            process.join(self._luck.uniform(0.0, LONGEST_S))
-        else:
-            self._await(process, "settled")
-            process.join(self._luck.uniform(0.0, LONGEST_S))
+        return self._kill_after(self._start(), "" if self._luck.random() < DURING_START else "settled", LONGEST_S)
+
+    def _kill_after(self, process: BaseProcess, what: str, longest_s: float) -> int:
+        """Kill a life some time after it has noted something, or after its start; return how many were killed."""
+        if what:
+            self._await(process, what)
+        process.join(self._luck.uniform(0.0, longest_s))
         process.kill()
         self._ended(process)
         if process.exitcode != SIGKILLED:
@@ -206,35 +225,32 @@ class Series:
         """Halt, by file or by word, kill, restart halted, twice, and resume: nothing is sent meanwhile."""
         by_file = self._luck.random() < 0.5
         kill_file = self.folder / "state" / KILL_FILE
-        process = self._start(halt_after=-1 if by_file else 2)
-        if by_file:
-            self._await(process, "settled")
-            process.join(self._luck.uniform(0.0, LONGEST_S))
-            kill_file.touch()
-        self._await(process, "halted")
-        process.join(self._luck.uniform(0.0, 0.1))
-        process.kill()
-        self._ended(process)
-        if self.is_over:
-            kill_file.unlink(missing_ok=True)
-            return 0
-        sent, killed = len(self._owner.ask("log")["orders"]), 1
-        self._counts.random += 1
-        self._counts.in_flight += self._orders_in_flight() > 0
-        self.expected_risk = "halted"
+        killed, self._expected = 0, ""
+        while not self.is_over and not self._said_last("halted"):
+            process = self._start(halt_after=-1 if by_file else 2)
+            if by_file:
+                self._await(process, "settled")
+                process.join(self._luck.uniform(0.0, SHORT_S))
+                kill_file.touch()
+            killed += self._kill_after(process, "halted", SHORT_S)
+        sent = len(self._owner.ask("log")["orders"])
+        self._expected = "halted"
         for _ in range(2):
-            killed += self._kill_at_random()
+            if not self.is_over:
+                killed += self._kill_after(self._start(), "settled", SHORT_S)
             kill_file.unlink(missing_ok=True)
         if len(self._owner.ask("log")["orders"]) != sent:
             raise FoundError(f"{self.folder}: orders were sent while trading was halted")
-        self.expected_risk = ""
-        if not self.is_over:
-            killed += self._kill_at_random(resumes=True)
+        self._expected = ""
+        while not self.is_over and not self._said_last("resumed"):
+            killed += self._kill_after(self._start(resumes=True), "resumed", LONGEST_S)
+        self._expected = "active"
         return killed
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    expected_risk = ""
+    def _said_last(self, what: str) -> bool:
+        return any(entry["what"] == what for entry in self._last)
 
     def _read(self) -> list[dict[str, Any]]:
         lines = self.said()
@@ -252,14 +268,18 @@ class Series:
             process.join(0.005)
 
     def _look_at(self, entry: dict[str, Any]) -> None:
+        if entry.get("risk", self._expected) != self._expected and self._expected:
+            what = "the halt was lost by a restart" if self._expected == "halted" else "trading is not as it should be"
+            raise FoundError(f"{self.folder}: {what}: {entry}")
+        if entry["what"] == "halted" and self._expected == "active":
+            raise FoundError(f"{self.folder}: halted by nobody: {entry}")
         if entry["what"] == "recovered":
             self._counts.restarts += entry["seq"] > 0
-            if self.expected_risk:
-                self._counts.halted_restarts += 1
-                if entry["risk"] != self.expected_risk:
-                    raise FoundError(f"{self.folder}: the halt was lost by a restart: {entry}")
+            self._counts.halted_restarts += self._expected == "halted"
         elif entry["what"] in ("settled", "ended"):
             self._counts.compared += 1
+            if entry["what"] == "settled":
+                self._counts.restart_s.append(entry["after_s"])
             if entry["cash_apart"] or entry["held"] != entry["venue_held"]:
                 raise FoundError(f"{self.folder}: ledger and venue differ: {entry}")
 
@@ -298,17 +318,26 @@ class Series:
             raise FoundError(f"{self.folder}: orders sent twice: {doubled}")
         on_file: set[str] = set()
         booked: set[str] = set()
+        came: set[int] = set()
+        cycles: set[int] = set()
         for record in self._records():
             if record.kind == "event":
-                self._counts.events[record.data[0]] += 1
-                if record.data[0] == "OrderFill":
-                    booked.add(record.data[1]["execution_id"])
+                name, fields = record.data
+                self._counts.events[name] += 1
+                if name == "OrderFill":
+                    booked.add(fields["execution_id"])
+                elif name == "BarBatch":
+                    came.add(fields["bar_end_ns"])
+                elif name == "ScheduledTrigger" and fields["trigger_type"] == CYCLE:
+                    cycles.add(fields["scheduled_time_ns"])
             elif record.kind == "commands":
                 on_file |= {f["order"]["client_order_id"] for name, f in record.data if name == "SubmitOrder"}
         if unknown := set(ids) - on_file:
             raise FoundError(f"{self.folder}: orders reached the venue that are not on file: {sorted(unknown)}")
         if lost := {fill["execution_id"] for fill in log["fills"]} ^ booked:
             raise FoundError(f"{self.folder}: executions that only one side knows: {sorted(lost)}")
+        if left_out := set(panel().bar_end_ns.tolist()) - (came & cycles):
+            raise FoundError(f"{self.folder}: bar ends without bars or without a cycle: {sorted(left_out)}")
         self._check_cooldown(log["orders"])
         self._replay()
         self._counts.orders += len(ids)
@@ -336,7 +365,7 @@ class Series:
             raise FoundError(f"{self.folder}: {fed.difference}")
 
 
-def campaign(folder: Path, kills: int, labels: list[str], seed: int = 1, line: LinePlan = BAD_LINE) -> Counts:
+def campaign(folder: Path, kills: int, labels: list[str], seed: int = 1, defect: str = "") -> Counts:
     """Kill at every label and at so many random instants; return the counts, or raise what was found."""
     counts, processes = Counts(), context()
     left, number, in_vain = list(labels), 0, 0
@@ -345,7 +374,7 @@ def campaign(folder: Path, kills: int, labels: list[str], seed: int = 1, line: L
         at = folder / f"series-{number}"
         at.mkdir(parents=True)
         was_left = len(left)
-        series = Series(at, seed * 1_000_003 + number, processes, counts, line)
+        series = Series(at, seed * 1_000_003 + number, processes, counts, defect)
         left, kills = series.run(left, kills, halts=number % DISTURBED_EVERY == 1)
         shutil.rmtree(at)
         in_vain = in_vain + 1 if left and len(left) == was_left else 0

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kill_market import config, panel
+from planted_defects import DEFECTS
 from power_cut import kind_of
 from remote_broker import BAD_LINE, LinePlan, RemoteBroker
 from small_session import InAndOut
@@ -57,6 +59,8 @@ class Life:
     label, count  the step at which it kills itself, the so-many-th time; "": it does not
     halt_after    cycles after which an operator says halt; -1: nobody does
     resumes       an operator says resume at the start
+    born_s        when it was started, by the monotonic clock that all processes share
+    defect        what of the engine is broken on purpose, "" nothing: see `planted_defects`
     """
 
     state_dir: Path
@@ -67,6 +71,8 @@ class Life:
     count: int = 1
     halt_after: int = -1
     resumes: bool = False
+    born_s: float = 0.0
+    defect: str = ""
 
     @property
     def diary(self) -> Path:
@@ -188,6 +194,8 @@ def live(life: Life) -> None:
     deciding.decide = InAndOut()  # type: ignore[assignment]  a rule in place of models: in, and out again
     warnings.simplefilter("ignore", RuntimeWarning)  # a start tells of a checkpoint that was torn
     diary = Diary(life.diary)
+    if life.defect:
+        DEFECTS[life.defect]()
     try:
         engine = _Run(life, diary).engine
     except LiveTradingError as error:
@@ -268,6 +276,7 @@ class _Run:
         held = {symbol: str(position.quantity) for symbol, position in sorted(state.ledger.positions.items())}
         self._diary(
             when,
+            after_s=time.monotonic() - self._life.born_s,
             cash_apart={currency: str(apart) for currency, apart in cash.items() if apart},
             held=held,
             venue_held=book["positions"],
