@@ -32,10 +32,14 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LinePlan:
-    """How often what happens, as probabilities; a late report is late by up to `late_s` of the engine's clock."""
+    """How often what happens, as probabilities; a late report is late by up to `late_s` of the engine's clock.
+
+    of_questions  share of the losses that questions about the book have: four without an answer halt trading, rightly
+    """
 
     request_lost: float = 0.04
     answer_lost: float = 0.08
+    of_questions: float = 1 / 6
     late: float = 0.5
     repeated: float = 0.2
     late_s: float = 2.0
@@ -137,11 +141,11 @@ class RemoteBroker:
 
     async def _risky(self, verb: str, *values: Any) -> Any:
         """Ask over the line; what is lost is told as a connection that broke."""
-        luck = self._luck.random()
-        if luck < self._plan.request_lost:
+        luck, share = self._luck.random(), 1.0 if verb in ("submit", "cancel", "order") else self._plan.of_questions
+        if luck < self._plan.request_lost * share:
             raise BrokerConnectionError(f"{verb}: the connection broke")
         answer = await self._ask(verb, *values)
-        if luck > 1.0 - self._plan.answer_lost:
+        if luck > 1.0 - self._plan.answer_lost * share:
             raise BrokerConnectionError(f"{verb}: the connection broke")
         return answer
 
