@@ -345,7 +345,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ModelLoadError(f"{path}: no such file; check --run-id or --run-root, or train the run first") from error
+        raise ModelLoadError(
+            f"{path}: no such file; check --run-id or --run-root, restore the run from a copy, or train it"
+        ) from error
     except OSError as error:
         raise ModelLoadError(f"{path}: cannot be read ({error.strerror}); check permissions and the disk") from error
 

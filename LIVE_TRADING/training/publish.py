@@ -26,9 +26,7 @@ def check_run_root(run_root: Path, *, replace: bool) -> None:
     if not (run_root / MANIFEST_FILE).is_file():
         raise ConfigurationError(f"{run_root}: is no training run and not empty; give another folder or run id")
     if not replace:
-        raise ConfigurationError(
-            f"{run_root}: a run stands here already; give another run id, or say that it is to be replaced"
-        )
+        raise ConfigurationError(f"{run_root}: a run stands here already; give another run id, or --replace")
 
 
 def publish_run(
