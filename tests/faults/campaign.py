@@ -96,7 +96,7 @@ class Counts:
 
 
 class FoundError(AssertionError):
-    """The campaign found something lost, doubled or different."""
+    """The campaign found something lost, doubled or different, or cannot go on."""
 
 
 def context() -> ForkServerContext:
@@ -126,6 +126,9 @@ def venue(processes: ForkServerContext) -> Iterator[tuple[VenueClient, int]]:
     owner = VenueClient(port)
     try:
         yield owner, port
+    except ConnectionError as error:
+        process.join(LIFE_S)
+        raise FoundError(f"the venue is gone, with exit code {process.exitcode}: the campaign itself failed") from error
     finally:
         owner.close()
         process.join(LIFE_S)
