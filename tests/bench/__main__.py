@@ -70,14 +70,19 @@ def main() -> int:
         print(json.dumps([found.to_dict() for found in measure_here(arguments.one)]))
         return 0
     rows = arguments.row or list(MEASUREMENTS)
-    found = [line for row in rows for name in MEASUREMENTS[row] for line in measure(name)]
-    forest = compiled_forest_table() if "2" in rows else ""
+    out = arguments.out or (None if arguments.row else PAGE)
+    found: list[Measured] = []
+    forest = ""
+    for row in rows:
+        for name in MEASUREMENTS[row]:
+            found += measure(name)
+        if row == "2":
+            forest = compiled_forest_table()
+        if out is not None:  # after each row: half an hour is long, and what is measured is measured
+            out.write_text(page(found, forest), encoding="utf-8")
     print_lines(found)
     if forest:
         print(forest)
-    out = arguments.out or (None if arguments.row else PAGE)
-    if out is not None:
-        out.write_text(page(found, forest), encoding="utf-8")
     return 0
 
 
