@@ -1,4 +1,4 @@
-"""The shell's line to the venue: orders and cancels out, reports in, and what to do when an answer does not come.
+"""The shell's line to the venue: orders, cancels and questions out, and what to do when no answer comes.
 
 Every call has a time limit. A submit without an answer is never repeated: the core is told that the order's fate is
 unknown, and then the venue is asked for it.
@@ -46,7 +46,7 @@ class CallLimits:
 
 
 class VenueLink:
-    """Sends, asks and listens. What it learns it puts into the queue as events; it decides nothing."""
+    """Sends and asks. What it learns it puts into the queue as events; it decides nothing."""
 
     def __init__(
         self,

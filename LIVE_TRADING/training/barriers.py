@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from LIVE_TRADING.training.barrier_labels import barrier_labels
 from LIVE_TRADING.training.classifier_metrics import Scored, classifier_metrics
 from LIVE_TRADING.training.config import BarrierTrainingConfig, TrainingConfig
 from LIVE_TRADING.training.dataset import Dataset, Targets, select
-from LIVE_TRADING.training.fitting import FittedOn, fitted_on
+from LIVE_TRADING.training.fitting import FittedOn, fitted_on, watch
 from LIVE_TRADING.training.labels import label_spans
 from LIVE_TRADING.training.platt import fit_platt
 from LIVE_TRADING.training.progress import Progress
@@ -105,7 +105,7 @@ def fit_barriers(
             for target, outcome in targets.items()
         }
         try:
-            _watch([future for row in futures.values() for future in row], progress)
+            watch("barriers", [future for row in futures.values() for future in row], progress)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -126,13 +126,6 @@ def _too_few(targets: dict[str, Targets], masks: Sequence[BoolArray], folds: Seq
         if fewest < LEAST_OF_EACH:
             return f"too few outcomes of {target} to train on: {fewest} of one kind in a fold, {LEAST_OF_EACH} needed"
     return ""
-
-
-def _watch(futures: Sequence[Future[_Fit]], progress: Progress) -> None:
-    progress("barriers", 0, len(futures))
-    for done, future in enumerate(as_completed(futures), start=1):
-        future.result()
-        progress("barriers", done, len(futures))
 
 
 def _fit(dataset: Dataset, outcome: Targets, mask: BoolArray, fold: Fold | None, config: TrainingConfig) -> _Fit:

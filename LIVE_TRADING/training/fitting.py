@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def fit_run(
             for fold, at in reversed(list(zip(rounds, windows, strict=True)))  # the longest first
         ][::-1]
         try:
-            _watch([future for row in grid for future in row], progress)
+            watch("fit", [future for row in grid for future in row], progress)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -90,12 +91,12 @@ def fit_run(
     )
 
 
-def _watch(futures: Sequence[Future[_Fit]], progress: Progress) -> None:
+def watch(what: str, futures: Sequence[Future[Any]], progress: Progress) -> None:
     """Tell how many fits are done; raise what the first failing one raised."""
-    progress("fit", 0, len(futures))
+    progress(what, 0, len(futures))
     for done, future in enumerate(as_completed(futures), start=1):
         future.result()
-        progress("fit", done, len(futures))
+        progress(what, done, len(futures))
 
 
 def _fit(
