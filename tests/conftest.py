@@ -15,8 +15,11 @@ import LIVE_TRADING  # noqa: F401  the reproducibility bootstrap comes before nu
 REPO = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("LIVE_TRADING_DATA", REPO.parent / "shared" / "data"))
 
-# No deadline: a machine that is busy with something else fails no test. `mutation`: the same examples for every mutant.
+# No deadline: a machine that is busy with something else fails no test. `ci`: the same examples at every run, so that a
+# change is judged by what it changes; the search at random goes on in `make test` and, longer, in `make slow`.
+# `mutation`: the same examples for every mutant.
 settings.register_profile("tests", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "mutation",
     deadline=None,

@@ -63,7 +63,7 @@ def _mismatch(
     memory, config, text = state.reconcile, context.parts.config.reconcile, found.text
     if text == memory.ignored:
         return state, []
-    syncs = config.mode == "auto_sync" and not found.foreign
+    syncs = config.mode == "auto_sync" and not (found.foreign or found.is_lost_orders_alone)
     worth_usd = _worth_usd(context, state, found)
     if text == memory.adopted or (syncs and worth_usd <= config.max_auto_sync_usd):
         return _take_over(context, state, found, snapshot, now_ns)
@@ -95,7 +95,7 @@ def _take_over(
     quantities = {symbol: theirs for symbol, (_, theirs) in sorted(found.positions.items())}
     cash = {currency: theirs for currency, (_, theirs) in sorted(found.cash.items())}
     ledger = state.ledger.adjusted(quantities, cash, marks, now_ns)
-    commands: list[Command] = [BookAdjusted(quantities, cash, found.text)]
+    commands: list[Command] = [] if found.is_lost_orders_alone else [BookAdjusted(quantities, cash, found.text)]
     commands += [CancelOrder(order_id, "", int(Reason.HALTED)) for order_id in (*found.stray, *found.foreign)]
     commands += [QueryOrder(order_id) for order_id in found.lost]
     return replace(state, ledger=ledger, reconcile=ReconcileMemory()), commands

@@ -130,6 +130,21 @@ def test_an_order_that_the_venue_does_not_list_is_asked_for_and_halts_nothing(de
     assert trading(desk) is TradingState.ACTIVE
 
 
+@pytest.mark.parametrize("adopts", [False, True])
+def test_where_orders_are_lost_and_nothing_else_there_is_no_book_to_take_over(
+    make_desk: MakeDesk, adopts: bool
+) -> None:
+    desk = make_desk(reconcile={"mode": "strict" if adopts else "auto_sync"})
+    order = desk.enter(fill=False)
+    desk.ack(order)
+    snapshot(desk, open_orders=())
+    if adopts:
+        desk.tell(ControlRequest("adopt", "seen", desk.bar_end_ns))
+    commands = snapshot(desk, open_orders=())
+    assert adjusted(commands) == []
+    assert [c.client_order_id for c in commands if isinstance(c, QueryOrder)] == [order.client_order_id]
+
+
 def test_an_order_on_its_way_need_not_be_listed(desk: Desk) -> None:
     order = desk.enter(fill=False)
     assert snapshot(desk, open_orders=()) == []
