@@ -13,6 +13,7 @@ from LIVE_TRADING.common.codec import record_from
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.horizons import Horizon, parse_horizons
+from LIVE_TRADING.common.kernels import compile_all
 from LIVE_TRADING.common.types import BoolArray, FloatArray, Instrument
 from LIVE_TRADING.common.units import NS_PER_MINUTE, NS_PER_S
 from LIVE_TRADING.engine.config import EngineConfig, RuntimeConfig
@@ -106,6 +107,7 @@ def assemble(run: RunStarted) -> Assembly:
     ConfigurationError
         The configuration on file does not fit this version, or instruments are missing.
     """
+    compile_all()
     known = EngineConfig.model_fields
     config = EngineConfig.model_validate({key: value for key, value in run.config.items() if key in known})
     session_minutes = run.bars_per_session * run.interval_ns // NS_PER_MINUTE

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from LIVE_TRADING.common.kernels import code_folder
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.descent_tables import DescentTables
 from LIVE_TRADING.models.forest_compiler import Walk, load_walk
@@ -15,9 +14,7 @@ from LIVE_TRADING.models.forest_file import Tables
 from LIVE_TRADING.models.forest_kernel import ZERO_BOUND
 from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import GREATEST
-from LIVE_TRADING.models.private_cache import private_cache
 
-_LOG = logging.getLogger("live_trading.models")
 _PROBE_ROWS, _MOST_PROBE_ROWS, _ROWS_PER_LEAF = 512, 2048, 4
 _FAR = 1e300
 _TINY = float(np.finfo(np.float64).smallest_subnormal)
@@ -46,7 +43,7 @@ class CompiledForest:
         ValueError, ImportError, OSError
             It cannot be compiled here.
         """
-        return cls(tables, load_walk("bits" if isinstance(tables, ForestTables) else "down", _cache_folder()))
+        return cls(tables, load_walk("bits" if isinstance(tables, ForestTables) else "down", code_folder()))
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Return the forests' sums (M, R) of features (R, F); the interpreter's lock is released meanwhile.
@@ -97,12 +94,3 @@ def probe_rows(tables: Tables, seed: int) -> FloatArray:
         rows[:, feature] = np.where(kind > 0.85, rng.choice(_SPECIAL, n_rows), values)
     rows[: len(_SPECIAL)] = _SPECIAL[:, None]
     return rows
-
-
-def _cache_folder() -> Path | None:
-    """Return the private folder of machine code, or None where there cannot be one."""
-    try:
-        return private_cache("numba")
-    except OSError as error:
-        _LOG.warning("compiled code is not kept between starts: %s", error)
-        return None
