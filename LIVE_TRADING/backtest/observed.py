@@ -14,7 +14,7 @@ from LIVE_TRADING.common.units import plain
 from LIVE_TRADING.engine.commands import AccountMarked, Command, CycleDecided, RunInference
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle import STAGES, CycleResult
-from LIVE_TRADING.engine.digest import canonical, order_line, rejection_line
+from LIVE_TRADING.engine.digest import order_line, rejection_line
 
 BARS, FEATURES, MARKET, FORECASTS, ACCOUNT, ORDERS, RUN = (
     "bars",
@@ -27,6 +27,13 @@ BARS, FEATURES, MARKET, FORECASTS, ACCOUNT, ORDERS, RUN = (
 )
 # in the order in which one follows from the other; in the middle the stages of a decision
 OBSERVED = (BARS, FEATURES, MARKET, FORECASTS, ACCOUNT, *STAGES, ORDERS, RUN)
+
+
+def canonical(values: FloatArray) -> FloatArray:
+    """Return a copy as float64 with one NaN pattern and −0 as +0."""
+    own = np.array(values, dtype=np.float64) + 0.0
+    np.copyto(own, np.nan, where=own != own)
+    return own
 
 
 @dataclass(slots=True)

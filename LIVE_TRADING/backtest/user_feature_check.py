@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LIVE_TRADING.backtest.observed import FEATURES, Difference, Observation
+from LIVE_TRADING.backtest.observed import FEATURES, Difference, Observation, canonical
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.panel import BarPanel
-from LIVE_TRADING.engine.digest import canonical
 from LIVE_TRADING.models.user_features import FeatureBars, UserFeature
 
 WHOLE_FILE = "user feature"

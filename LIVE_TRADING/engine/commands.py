@@ -9,7 +9,7 @@ from typing import Any
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Order
 from LIVE_TRADING.engine.cycle import CycleResult
-from LIVE_TRADING.engine.digest import canonical, fingerprint_text, stack_rows
+from LIVE_TRADING.engine.digest import fingerprint_text, fingerprints, stacked
 from LIVE_TRADING.engine.ledger import ClosedTrade
 from LIVE_TRADING.models.windows import FeatureWindows, Windows
 
@@ -32,9 +32,9 @@ class RunInference:
 
     def to_record(self) -> dict[str, Any]:
         """Return what the journal keeps."""
-        bars = stack_rows([getattr(self.bars, name) for name in BAR_FIELDS], self.features.shape[1])
-        prints = {"bars": fingerprint_text(bars), "features": fingerprint_text(canonical(self.features))}
-        return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": prints}
+        inputs = ([getattr(self.bars, name) for name in BAR_FIELDS], [self.features])
+        bars, features = map(fingerprint_text, fingerprints(*stacked(inputs, len(self.bars.close))))
+        return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": {"bars": bars, "features": features}}
 
 
 @dataclass(frozen=True, slots=True)

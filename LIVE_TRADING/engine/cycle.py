@@ -17,7 +17,6 @@ from LIVE_TRADING.common.types import (
     ArbitrationResult,
     BlendResult,
     CodeArray,
-    FloatArray,
     GateResult,
     IntArray,
     Order,
@@ -26,9 +25,10 @@ from LIVE_TRADING.common.types import (
     SizingResult,
     SpreadGateResult,
 )
-from LIVE_TRADING.engine.digest import decision_digest, fingerprint_text, split_rows, trace_digest
+from LIVE_TRADING.engine.digest import decision_digest, fingerprint_text, fingerprints, stacked, trace_digest
 
 STAGES = ("prediction", "blending", "arbitration", "barrier_gate", "spread_gate", "sizing", "risk")
+PRINTED_STAGES = ("prediction", "blending", "arbitration", "gating", "sizing", "risk")
 
 # what a stage says when it lets a symbol through; anything else is where the symbol fell
 _PASSES: tuple[tuple[Reason, ...], ...] = (
@@ -89,15 +89,13 @@ class DecisionTrace:
         return np.array(rows, dtype=np.int16)
 
     @cached_property
-    def stage_rows(self) -> dict[str, FloatArray]:
-        """Every float of every stage as rows (K, N), canonical; what is not per symbol is repeated over the columns."""
+    def fingerprints(self) -> np.ndarray:
+        """One uint64 per stage of `PRINTED_STAGES` and symbol (S, N) over every float; see `digest.fingerprints`."""
         predictions, blend, chosen, sizing = self.predictions, self.blend, self.arbitration, self.sizing
-        n = len(self.risk_reason)
-        ic, weights = (array.reshape(-1, 1).repeat(n, axis=1) for array in (predictions.ic, blend.weights))
-        stages: dict[str, tuple[np.ndarray[Any, Any], ...]] = {
-            "prediction": (predictions.raw, predictions.z, predictions.confidence, ic),
-            "blending": (weights, blend.sigma_bps, blend.alpha_bps, blend.reason),
-            "arbitration": (
+        stages: tuple[tuple[np.ndarray[Any, Any], ...], ...] = (
+            (predictions.raw, predictions.z, predictions.confidence, predictions.ic[..., None]),
+            (blend.weights[..., None], blend.sigma_bps, blend.alpha_bps, blend.reason),
+            (
                 chosen.cost_bps,
                 chosen.net_bps,
                 chosen.score,
@@ -108,17 +106,17 @@ class DecisionTrace:
                 chosen.entry_probability,
                 chosen.reason,
             ),
-            "gating": (
+            (
                 self.barrier.factor,
                 self.barrier.reason,
                 self.spread.spread_bps,
                 self.spread.quote_age_s,
                 self.spread.reason,
             ),
-            "sizing": (sizing.raw_weight, sizing.target_weight, sizing.target_shares, sizing.reason),
-            "risk": (self.risk_reason,),
-        }
-        return split_rows(stages, n)
+            (sizing.raw_weight, sizing.target_weight, sizing.target_shares, sizing.reason),
+            (self.risk_reason,),
+        )
+        return fingerprints(*stacked(stages, len(self.risk_reason)))
 
     def deciding_stage(self) -> tuple[CodeArray, CodeArray]:
         """Return per symbol the stage (row of `STAGES`) that settled it and that stage's reason code, both (N,)."""
@@ -208,7 +206,7 @@ class CycleResult:
         """SHA-256 of the decision and every float behind it; empty for a warm-up cycle."""
         if self.trace is None:
             return ""
-        return trace_digest(self.decision_digest, self.trace.stage_rows.values())
+        return trace_digest(self.decision_digest, self.trace.fingerprints)
 
     def decisions(self) -> tuple[TradeDecision, ...]:
         """Return the decisions on symbols that were entered, resized, left, extended or refused, by symbol."""
@@ -251,7 +249,10 @@ class CycleResult:
             record |= {
                 "decision_digest": self.decision_digest,
                 "trace_digest": self.trace_digest,
-                "fingerprints": {name: fingerprint_text(rows) for name, rows in self.trace.stage_rows.items()},
+                "fingerprints": {
+                    stage: fingerprint_text(prints)
+                    for stage, prints in zip(PRINTED_STAGES, self.trace.fingerprints, strict=True)
+                },
                 "reasons": base64.b64encode(self.trace.reasons.astype("<i2").tobytes()).decode(),
                 "horizon": chosen.horizon.tolist(),
                 "side": chosen.side.tolist(),

@@ -2,7 +2,7 @@
 
 decision  version tag, scheduled time, per symbol the reason of every stage, horizon, side and target shares; then
           orders and rejections
-trace     that, and every float of every stage with one NaN pattern and −0 as +0
+trace     that, and per stage and symbol the fingerprint of every float, with one NaN pattern and −0 as +0
 fills     exchange time, symbol, leg, side, quantity, price, fee, currency
 run       chains the three with cash and positions over all cycles
 
@@ -13,61 +13,79 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from LIVE_TRADING.common.events import OrderFill
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import REASONS_VERSION
 from LIVE_TRADING.common.records import replaced
-from LIVE_TRADING.common.types import FloatArray, Order, Rejection
+from LIVE_TRADING.common.types import FloatArray, IntArray, Order, Rejection
 from LIVE_TRADING.common.units import plain
 
+_31, _29 = np.uint64(31), np.uint64(29)
+_ZERO, _ONE_NAN = np.uint64(0), np.uint64(0x7FF8000000000000)
+_WITHOUT_SIGN, _INFINITY = np.uint64(0x7FFFFFFFFFFFFFFF), np.uint64(0x7FF0000000000000)
 VERSION_TAG = f"decision-1/reasons-{REASONS_VERSION}".encode()
 _MULTIPLIERS = np.frombuffer(hashlib.shake_256(b"fingerprint rows").digest(8 * 512), dtype=np.uint64) | np.uint64(1)
 
 
-def canonical(values: FloatArray) -> FloatArray:
-    """Return float64 with one NaN pattern and −0 as +0."""
-    return _tidied(np.array(values, dtype=np.float64))
+@kernel("void(uint64[:, ::1], int64[::1], uint64[::1], uint64[:, ::1])")
+def _hash_columns(bits: Any, first_row: Any, multipliers: Any, out: Any) -> None:
+    """Write the multilinear hash of each column of each stage's rows; `bits` are those of float64.
+
+    A row is mixed, multiplied by an odd number of its own and mixed again, each of which can be undone, so a column in
+    which one number differs has another hash; several that differ cancel with a chance of 2⁻⁶⁴.
+    """
+    for stage in range(out.shape[0]):
+        hashes = out[stage]
+        hashes[:] = _ZERO
+        for row in range(first_row[stage], first_row[stage + 1]):
+            values, multiplier = bits[row], multipliers[(row - first_row[stage]) % len(multipliers)]
+            for column in range(len(hashes)):
+                value = values[column]
+                size = value & _WITHOUT_SIGN
+                value = _ONE_NAN if size > _INFINITY else value if size else _ZERO
+                value = (value ^ (value >> _31)) * multiplier
+                hashes[column] += value ^ (value >> _29)
 
 
-def _tidied(own: FloatArray) -> FloatArray:
-    own += 0.0
-    np.copyto(own, np.nan, where=own != own)
-    return own
+def stacked(stages: Sequence[Sequence[np.ndarray]], n_symbols: int) -> tuple[FloatArray, IntArray]:
+    """Return the arrays of all stages as rows (K, N), and where the rows of each stage begin and the last ones end.
+
+    An array is (..., N), or (..., 1) where it is not per symbol: then it stands in every column.
+    """
+    rows = [[array.reshape(-1, array.shape[-1]) for array in arrays] for arrays in stages]
+    first_row = np.cumsum([0, *(sum(map(len, arrays)) for arrays in rows)])
+    table, at = np.empty((int(first_row[-1]), n_symbols)), 0
+    for arrays in rows:
+        for array in arrays:
+            table[at : at + len(array)] = array
+            at += len(array)
+    return table, first_row
 
 
-def stack_rows(arrays: Iterable[np.ndarray], n_symbols: int) -> FloatArray:
-    """Return arrays of shape (..., N) as rows (K, N), canonical."""
-    return _tidied(np.concatenate([array.reshape(-1, n_symbols) for array in arrays], dtype=np.float64))
-
-
-def split_rows(stages: Mapping[str, Sequence[np.ndarray]], n_symbols: int) -> dict[str, FloatArray]:
-    """Return `stack_rows` of the arrays of each stage, in order: views of one table, that is tidied at once."""
-    table = stack_rows([array for arrays in stages.values() for array in arrays], n_symbols)  # order: of the stages
-    rows, first = {}, 0
-    for name, arrays in stages.items():  # order: of the stages
-        last = first + sum(array.size for array in arrays) // n_symbols
-        rows[name], first = table[first:last], last
-    return rows
+def fingerprints(table: FloatArray, first_row: IntArray) -> np.ndarray:
+    """Return one uint64 per stage and column (S, N) of what `stacked` gave; one NaN pattern, −0 as +0."""
+    out = np.empty((len(first_row) - 1, table.shape[1]), dtype=np.uint64)
+    with np.errstate(over="ignore"):  # interpreted, numpy speaks of products that wrap
+        _hash_columns(table.view(np.uint64), first_row, _MULTIPLIERS, out)
+    return out
 
 
 def fingerprint(rows: FloatArray) -> np.ndarray:
-    """Return one uint64 per column of (K, N): a multilinear hash of its bits."""
-    bits = np.ascontiguousarray(rows).view(np.uint64)
-    repeats = -(-len(bits) // len(_MULTIPLIERS))
-    multipliers = np.tile(_MULTIPLIERS, repeats)[: len(bits), None] if repeats > 1 else _MULTIPLIERS[: len(bits), None]
-    mixed = (bits ^ (bits >> np.uint64(31))) * multipliers
-    total: np.ndarray = (mixed ^ (mixed >> np.uint64(29))).sum(axis=0, dtype=np.uint64)
-    return total
+    """Return one uint64 per column of (K, N)."""
+    prints: np.ndarray = fingerprints(np.ascontiguousarray(rows), np.array([0, len(rows)]))[0]
+    return prints
 
 
-def fingerprint_text(rows: FloatArray) -> str:
-    """Return the fingerprint as base64 of little-endian uint64."""
-    return base64.b64encode(fingerprint(rows).astype("<u8").tobytes()).decode()
+def fingerprint_text(prints: np.ndarray) -> str:
+    """Return fingerprints (N,) as base64 of little-endian uint64."""
+    return base64.b64encode(prints.astype("<u8", copy=False).tobytes()).decode()
 
 
 def first_difference(one: str, other: str) -> int | None:
@@ -105,17 +123,16 @@ def decision_digest(
     digest.update(time_ns.to_bytes(8, "little"))
     digest.update(names)
     digest.update(np.ascontiguousarray(reasons, dtype="<i2").tobytes())
-    digest.update(_tidied(np.concatenate(choice, dtype=np.float64)).astype("<f8", copy=False).data)
+    digest.update((np.concatenate(choice, dtype=np.float64) + 0.0).astype("<f8", copy=False).data)  # −0 as +0
     lines = [*sorted(order_line(order) for order in orders), "/", *sorted(map(rejection_line, rejections))]
     digest.update("\n".join(lines).encode())
     return digest.hexdigest()
 
 
-def trace_digest(decision: str, stages: Iterable[FloatArray]) -> str:
-    """Return the decision digest chained with every stage's canonical floats."""
+def trace_digest(decision: str, prints: np.ndarray) -> str:
+    """Return the decision digest chained with the fingerprints (S, N) of every stage's floats."""
     digest = hashlib.sha256(decision.encode())
-    for rows in stages:
-        digest.update(np.ascontiguousarray(rows, dtype="<f8").data)
+    digest.update(prints.astype("<u8", copy=False).data)
     return digest.hexdigest()
 
 
@@ -135,7 +152,7 @@ def fill_line(fill: OrderFill, leg: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunDigest:
     """The four digests of a run as chains of SHA-256, so that a restart goes on with them."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.records import replaced
@@ -33,15 +34,8 @@ class EntryTicket:
     slot: int
 
 
-class _Converted:
-    """Room for a position's quantity as a float, which every cycle asks for."""
-
-    __slots__ = ("_shares",)
-    _shares: float
-
-
-@dataclass(frozen=True, slots=True)
-class PositionState(_Converted):
+@dataclass(frozen=True)
+class PositionState:
     """One open position. `quantity` is signed. The clock (`clock_*`) is that of the held horizon.
 
     `cash_flow` sums −signed quantity · price over all fills of the round trip, `slippage` the price paid beyond the
@@ -70,15 +64,10 @@ class PositionState(_Converted):
         """Return +1 long, -1 short."""
         return 1 if self.quantity > 0 else -1
 
-    @property
+    @cached_property
     def shares(self) -> float:
-        """Return the signed quantity as the pipeline's float."""
-        try:
-            return self._shares
-        except AttributeError:
-            shares = float(self.quantity)
-            object.__setattr__(self, "_shares", shares)
-            return shares
+        """The signed quantity as the pipeline's float, which every cycle asks for."""
+        return float(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from LIVE_TRADING.prediction.memory import ForecastMemory, ForecastModel
 LONGEST_CLOSURE_NS = 6 * NS_PER_DAY  # open to open; exchanges have closed for four days and a weekend, not for more
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MarketMemory:
     """State of features, volatility, ADV and forecasts after the bar that ended at `advanced_to_ns`.
 

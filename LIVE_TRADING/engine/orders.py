@@ -54,7 +54,7 @@ TERMINAL = frozenset(
 UNCONFIRMED = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OrderRecord:
     """An order and what has become of it.
 

@@ -77,7 +77,7 @@ class ReconcileMemory:
     adopted: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, as `replaced` wants it
 class CoreState:
     """Everything the core knows.
 

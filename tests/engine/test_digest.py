@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # covers: P27
 import hashlib
+import struct
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,14 +17,15 @@ from hypothesis.extra import numpy as npst
 from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.reasons import REASONS_VERSION
 from LIVE_TRADING.common.types import Leg, Order, Rejection, Side
+from LIVE_TRADING.engine import digest
 from LIVE_TRADING.engine.digest import (
     RunDigest,
-    canonical,
     decision_digest,
     fingerprint,
     fingerprint_text,
+    fingerprints,
     first_difference,
-    stack_rows,
+    stacked,
     trace_digest,
 )
 
@@ -102,26 +104,57 @@ def test_orders_count_as_a_set() -> None:
     assert digest_of(orders=[ORDER, other]) == digest_of(orders=[other, ORDER])
 
 
+def column_hash(column: list[float], multipliers: list[int]) -> int:
+    """The multilinear hash in Python's own integers, which do not wrap."""
+    total, word = 0, 2**64
+    for value, multiplier in zip(column, multipliers, strict=False):
+        if value != value:
+            value = float("nan")
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value + 0.0))
+        bits = (bits ^ bits >> 31) * multiplier % word
+        total += bits ^ bits >> 29
+    return total % word
+
+
+def test_a_fingerprint_by_hand() -> None:
+    drawn = hashlib.shake_256(b"fingerprint rows").digest(8 * 512)
+    multipliers = [int.from_bytes(drawn[at : at + 8], "little") | 1 for at in range(0, len(drawn), 8)]
+    rng = np.random.default_rng(3)
+    grid = rng.standard_normal((5, 4)) * [1, 1e9, 1e-300, 1]
+    grid[1, 0], grid[2, 1], grid[3, 2], grid[4, 3] = np.nan, -0.0, np.inf, -np.inf
+    assert fingerprint(grid).tolist() == [column_hash(column, multipliers) for column in grid.T.tolist()]
+
+
+def test_fingerprints_are_the_same_interpreted() -> None:
+    rng = np.random.default_rng(5)
+    table, first_row = rng.standard_normal((7, 9)), np.array([0, 3, 7])
+    table[rng.random(table.shape) < 0.2] = np.nan
+    found, plain = fingerprints(table, first_row), np.empty((2, 9), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        digest._hash_columns.interpreted(table.view(np.uint64), first_row, digest._MULTIPLIERS, plain)
+    assert found.tolist() == plain.tolist()
+
+
 def test_one_nan_and_one_zero() -> None:
     odd = np.array([0x7FF8000000000001, 0xFFF8000000000000, 0x8000000000000000, 0], dtype=np.uint64).view(np.float64)
-    bits = canonical(odd).view(np.uint64)
-    assert bits[0] == bits[1]
-    assert bits[2] == bits[3] == 0
-    assert canonical(np.array([1, 2], dtype=np.int16)).dtype == np.float64
+    prints = fingerprint(odd[None])
+    assert prints[0] == prints[1] != prints[2]
+    assert prints[2] == prints[3]
 
 
-def test_a_trace_digest_holds_every_float_of_every_stage() -> None:
-    rows = [np.array([[1.0, np.nan]]), np.array([[2.0, 3.0]])]
-    expected = hashlib.sha256(b"decision" + b"".join(row.astype("<f8").tobytes() for row in rows)).hexdigest()
-    assert trace_digest("decision", rows) == expected
-    assert trace_digest("decision", rows[:1]) != expected
-    assert trace_digest("other", rows) != expected
+def test_a_trace_digest_chains_decision_and_fingerprints() -> None:
+    prints = np.array([[1, 2], [3, 2**64 - 1]], dtype=np.uint64)
+    expected = hashlib.sha256(b"decision" + struct.pack("<4Q", 1, 2, 3, 2**64 - 1)).hexdigest()
+    assert trace_digest("decision", prints) == expected
+    assert trace_digest("decision", prints[:1]) != expected
+    assert trace_digest("other", prints) != expected
 
 
-def test_rows_are_stacked_by_symbol() -> None:
-    stacked = stack_rows((np.arange(12.0).reshape(2, 3, 2), np.array([True, False]), np.array([np.nan, -0.0])), 2)
-    assert stacked.shape == (8, 2)
-    assert np.array_equal(stacked[6:], [[1.0, 0.0], [np.nan, 0.0]], equal_nan=True)
+def test_rows_are_stacked_by_stage_and_symbol() -> None:
+    per_symbol, flags, common = np.arange(12.0).reshape(2, 3, 2), np.array([True, False]), np.array([[5.0], [6.0]])
+    table, first_row = stacked([[per_symbol, flags], [common]], 2)
+    assert first_row.tolist() == [0, 7, 9]
+    assert table.tolist() == [*per_symbol.reshape(6, 2).tolist(), [1.0, 0.0], [5.0, 5.0], [6.0, 6.0]]
 
 
 GRIDS = npst.arrays(np.float64, st.tuples(st.integers(1, 700), st.integers(1, 6)), elements=st.floats(-1e6, 1e6))
@@ -133,8 +166,8 @@ def test_a_fingerprint_names_the_column_that_changed(grid: np.ndarray, data: st.
     column = data.draw(st.integers(0, grid.shape[1] - 1))
     changed = grid.copy()
     changed[row, column] = np.nextafter(changed[row, column], np.inf)
-    same, other = fingerprint_text(canonical(grid)), fingerprint_text(canonical(changed))
-    expected = None if canonical(grid)[row, column] == canonical(changed)[row, column] else column
+    same, other = fingerprint_text(fingerprint(grid)), fingerprint_text(fingerprint(changed))
+    expected = None if grid[row, column] == changed[row, column] else column
     assert first_difference(same, other) == expected
     assert first_difference(same, same) is None
 
@@ -144,12 +177,12 @@ def test_a_fingerprint_depends_on_where_a_number_stands(grid: np.ndarray, data: 
     row = data.draw(st.integers(0, grid.shape[0] - 2))
     swapped = grid.copy()
     swapped[[row, row + 1]] = swapped[[row + 1, row]]
-    differs = (canonical(grid) != canonical(swapped)).any(axis=0)
-    assert ((fingerprint(canonical(grid)) != fingerprint(canonical(swapped))) == differs).all()
+    differs = (grid != swapped).any(axis=0)
+    assert ((fingerprint(grid) != fingerprint(swapped)) == differs).all()
 
 
 def test_fingerprints_of_other_sizes_differ_where_the_shorter_ends() -> None:
-    one, two = fingerprint_text(np.ones((1, 1))), fingerprint_text(np.ones((1, 2)))
+    one, two = (fingerprint_text(fingerprint(np.ones((1, n)))) for n in (1, 2))
     assert first_difference(one, two) == 1
     assert first_difference("", two) == 0
 
