@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
-from LIVE_TRADING.common.ranks import average_ranks, centred_ranks
+from LIVE_TRADING.common.ranks import average_ranks, centred_ranks, rank_rows
+from tests.support.kernels import assert_same_interpreted, awkward
 
 
 def scipy_ranks(row):
@@ -71,3 +72,11 @@ def test_centred_ranks_lie_symmetrically_within_a_half(values):
     assert (np.abs(got[~np.isnan(got)]) < 0.5).all()
     finite = np.where(np.isinf(values), 9.0, values)
     np.testing.assert_allclose(centred_ranks(-finite), -centred_ranks(finite), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_the_kernel_says_the_same_interpreted(centred, n):
+    rows = awkward(np.random.default_rng(n), (9, n))
+    keys = np.fmin(rows, np.inf)
+    assert_same_interpreted(rank_rows, rows, keys, keys.argsort(axis=-1), centred)
