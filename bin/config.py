@@ -16,7 +16,10 @@ def main(
     profile: opt.Profile = None,
     overrides: opt.Overrides = None,
 ) -> None:
-    """Read CONFIG/, profile, environment and flags."""
+    """Read the configuration folder ($LIVE_TRADING_CONFIG, else CONFIG/ of the checkout), profile, environment, flags.
+
+    show prints every key with its value and the place that set it; check lists all that is wrong.
+    """
 
     def command() -> int:
         from LIVE_TRADING.cli import config_verb

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from LIVE_TRADING.cli.config_folder import folder_in_words
 from LIVE_TRADING.common.exceptions import ConfigurationError
 
 RUN_ID = typer.Option("--run-id", help="name of the run: state/runs/<name>, or $LIVE_TRADING_RUNS/<name>")
@@ -19,7 +20,7 @@ Data = Annotated[
     typer.Option("--data", help="PATH of a Parquet or CSV file of bars, historical:PATH, or simulated", metavar="SPEC"),
 ]
 Interval = Annotated[int | None, typer.Option("--interval", help="bar interval, minutes; inferred where absent")]
-Profile = Annotated[str | None, typer.Option("--profile", help="CONFIG/profiles/<name>.yaml on top")]
+Profile = Annotated[str | None, typer.Option("--profile", help=f"profiles/<name>.yaml of {folder_in_words()} on top")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, wins over files; repeatable")]
 Calendar = Annotated[str, typer.Option("--calendar", help="auto, 24/7, or an exchange such as XNYS")]
 Start = Annotated[str | None, typer.Option("--start", help="first session to decide in, YYYY-MM-DD")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 
 from LIVE_TRADING.alerting.config import AlertingConfig
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
+from LIVE_TRADING.cli.config_folder import VARIABLE, config_folder, folder_in_words
 from LIVE_TRADING.common.config import Loaded, load_tree, lookup
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.data.instruments import InstrumentsConfig
@@ -19,7 +19,6 @@ from LIVE_TRADING.data.simulated import SimulatedMarketConfig
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.training.config import TrainingConfig
 
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "CONFIG"
 FILES = ("live_trading.yaml", "symbols.yaml", "alerts.yaml")
 
 
@@ -47,15 +46,18 @@ def load_settings(profile: str | None = None, overrides: Sequence[str] = ()) -> 
     ConfigurationError
         Everything that is wrong, at once.
     """
-    folder = Path(os.environ.get("LIVE_TRADING_CONFIG", CONFIG_DIR))
+    folder = config_folder()
     if not folder.is_dir():
-        raise ConfigurationError(f"LIVE_TRADING_CONFIG: {folder} is no folder; give the one with {FILES[0]}")
+        raise ConfigurationError(f"{VARIABLE}: {folder} is no folder; give the one with {FILES[0]}")
     files = [folder / name for name in FILES if (folder / name).exists()]
     if profile is not None:
         path = folder / "profiles" / f"{profile}.yaml"
         if not path.exists():
             known = ", ".join(sorted(entry.stem for entry in (folder / "profiles").glob("*.yaml"))) or "none"
-            raise ConfigurationError(f"--profile {profile}: there is no {path}; profiles: {known}")
+            raise ConfigurationError(
+                f"--profile {profile}: there is no {path}; profiles: {known}; the configuration is read from "
+                f"{folder_in_words()}"
+            )
         files.append(path)
     pairs = dict(_pair(text) for text in overrides)
     given = {name: value for name, value in sorted(dotenv_values(".env").items()) if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from LIVE_TRADING.common.config_schema import SchemaNode, node_at, root_node
-from LIVE_TRADING.common.yaml_tree import KeyPath, parse_scalar, read_yaml
+from LIVE_TRADING.common.yaml_tree import KeyPath, dotted, parse_text, read_yaml
 
 TOP_KEY = "live_trading"
 
@@ -49,9 +50,13 @@ class Merge:
         path: list[str] = []
         node: SchemaNode | None = root_node(self.root_class)
         for part in parts:
-            path.append(part.lower() if node is not None and node.section is not None else part)
+            path.append(node.spelled(part) if node is not None else part)
             node = node.child(path[-1]) if node is not None else None
-        overlay: Any = typed(text, node)
+        try:
+            overlay: Any = typed(text, node)
+        except ValueError as error:
+            self.problems.append(f"{origin}: {dotted(path)} = {text}: {error}")
+            return
         for part in reversed(path):
             overlay = {part: overlay}
         self._lay(self.tree, overlay, (), {tuple(path): origin}, origin)
@@ -88,7 +93,7 @@ class Merge:
     def _is_section(self, place: KeyPath) -> bool:
         """Return whether keys belong here, so that an empty place means no keys."""
         node = node_at(self.root_class, place)
-        return node is not None and not node.nullable and (node.section is not None or node.is_mapping)
+        return node is not None and not node.nullable and node.takes_keys
 
     def _forget(self, place: KeyPath) -> None:
         """Drop the origins at and below a place that is set anew."""
@@ -102,13 +107,38 @@ class Merge:
                 return self.origins[path[:length]]
         return "configuration"
 
+    def origins_below(self, path: KeyPath, named_in: str) -> str:
+        """Return where the values below a place come from, last those that were set last.
+
+        Of those, the ones whose keys stand in a message, if there are any. Nothing set below: where the place is from.
+        """
+        values = {place: origin for place, origin in self.origins.items() if place[: len(path)] == path}
+        for length in range(len(path) + 1):  # a section is no value; only what stands in it was chosen
+            values.pop(path[:length], None)
+        words = set(re.findall(r"\w+", named_in))
+        named = [origin for place, origin in values.items() if str(place[-1]) in words]
+        return ", ".join(dict.fromkeys(named or values.values())) or self.origin(path)
+
 
 def typed(text: str, node: SchemaNode | None) -> Any:
-    """Return the value of a text: YAML, unless text is wanted there; `a,b` where a list is."""
-    value = parse_scalar(text)
-    if node is None or isinstance(value, list) or (value is None and node.nullable):
+    """Return the value of a text: YAML as in a file, unless text is wanted there; `a,b` where a list is.
+
+    Raises
+    ------
+    ValueError
+        Keys stand there, and the text is no YAML.
+    """
+    tree = parse_text(text)
+    value = text if tree.problems else tree.value
+    if node is None:
+        return value
+    if node.takes_keys and tree.problems:
+        raise ValueError(f"{tree.problems[0]}; write {{key: value}}")
+    if isinstance(value, dict) and not node.takes_keys:
+        value = text
+    if isinstance(value, list) or (value is None and node.nullable):
         return value
     if node.is_sequence:
         element = node.child(0)
         return [typed(part.strip(), element) for part in text.split(",")] if text.strip() else []
-    return value if node.is_number else text
+    return value if node.is_number or node.takes_keys else text

@@ -17,6 +17,7 @@ from LIVE_TRADING.common.yaml_tree import KeyPath, dotted
 HIDDEN = "**********"
 _LONGEST_VALUE = 80
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error")
+_KEYS_WANTED = ("model_type", "model_attributes_type", "dict_type", "mapping_type")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -35,9 +36,12 @@ def validated(root_class: type[M], merge: Merge) -> M:
     try:
         config = root_class.model_validate_json(json.dumps(merge.tree, allow_nan=False), strict=True)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        for detail in details:
             if detail["type"] == "missing" and merge.problems:
                 continue  # it may stand in what could not be read
+            if detail["type"] == "too_short" and any(_is_below(other["loc"], detail["loc"]) for other in details):
+                continue  # entries that are refused are not counted
             problems.append(_problem(root_class, merge, detail))
         raise ConfigurationError(_report(problems)) from error
     except ConfigurationError as error:  # a validator's, which pydantic lets through
@@ -51,8 +55,9 @@ def _problem(root_class: type[BaseModel], merge: Merge, detail: ErrorDetails) ->
     """Return one error in words: origin, key, value, what is allowed."""
     path = _place(merge.tree, detail["loc"], missing=detail["type"] == "missing")
     origin, key = merge.origin(path), dotted(path) or TOP_KEY
-    if detail["type"] == "extra_forbidden":
-        return f"{origin}: {key}: unknown key; {nearest_key(root_class, path)}"
+    if detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",):
+        nearest = nearest_key(root_class, path, wants_keys=isinstance(_at(merge.tree, path), dict))
+        return f"{origin}: {key}: unknown key; {nearest}"
     if detail["type"] == "missing":
         return f"{origin}: {key}: must be set"
     node = node_at(root_class, path)
@@ -60,7 +65,11 @@ def _problem(root_class: type[BaseModel], merge: Merge, detail: ErrorDetails) ->
     allowed = node.allowed() if node is not None else ""
     if allowed and detail["type"] in _RANGE_ERRORS:
         return f"{origin}: {key}{value}: must be {allowed}"
+    if detail["type"] in _KEYS_WANTED:
+        return f"{origin}: {key}{value}: {_keys_wanted(node)}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if isinstance(detail["input"], dict) and detail["type"] == "value_error":  # a rule over several values
+        origin = merge.origins_below(path, message)
     return f"{origin}: {key}{value}: {message}" + (f" (allowed: {allowed})" if allowed else "")
 
 
@@ -75,6 +84,22 @@ def _place(tree: Mapping[str, Any], loc: tuple[int | str, ...], *, missing: bool
         path.append(part)
         value = value[part]
     return tuple(path)
+
+
+def _is_below(loc: tuple[int | str, ...], above: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(above) and loc[: len(above)] == above
+
+
+def _at(tree: Any, path: KeyPath) -> Any:
+    for part in path:
+        tree = tree[part]
+    return tree
+
+
+def _keys_wanted(node: SchemaNode | None) -> str:
+    """Return what to write where a value stands in the place of keys."""
+    known = node.known_keys() if node is not None else ()
+    return "keys stand below it" + (f": {', '.join(known)}" if known else ", each with its value")
 
 
 def _shown(value: Any, node: SchemaNode | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union
@@ -38,6 +38,11 @@ class SchemaNode:
         return any(_origin(kind) in (dict, Mapping) for kind in self.alternatives)
 
     @property
+    def takes_keys(self) -> bool:
+        """Return whether keys stand below: a section's, or free ones."""
+        return self.section is not None or self.is_mapping
+
+    @property
     def is_sequence(self) -> bool:
         """Return whether a list stands here."""
         return any(_origin(kind) in (tuple, list, frozenset) for kind in self.alternatives)
@@ -63,6 +68,18 @@ class SchemaNode:
                 if isinstance(constraint, kind):
                     bounds.append(f"{sign} {getattr(constraint, name)}")
         return " and ".join(bounds)
+
+    def known_keys(self) -> tuple[str, ...]:
+        """Return the keys that may stand below; none where they are free, or where none may."""
+        if self.section is not None:
+            return tuple(sorted(self.section.model_fields))
+        kinds = [typing.get_args(kind)[0] for kind in self.alternatives if _origin(kind) in (dict, Mapping)]
+        return tuple(choice for kind in kinds for choice in _choices(kind))
+
+    def spelled(self, key: str) -> str:
+        """Return a key of a text as the schema spells it: either case is taken, save where keys are free."""
+        spelling = {known.lower(): known for known in self.known_keys()}
+        return spelling.get(key.lower(), key.lower() if self.section is not None else key)
 
     def child(self, key: str | int) -> SchemaNode | None:
         """Return the node below; None where the schema has none."""
@@ -90,33 +107,52 @@ def node_at(root_class: type[BaseModel], path: KeyPath) -> SchemaNode | None:
     return node
 
 
-def nearest_key(root_class: type[BaseModel], path: KeyPath) -> str:
+def nearest_key(root_class: type[BaseModel], path: KeyPath, *, wants_keys: bool | None = None) -> str:
     """Return, in words, which known key was probably meant by an unknown one.
 
-    Looks in the same section first, then for the same last part anywhere in the tree.
+    Looks in the same section first, then for a last part that stands at one place of the tree only. `wants_keys` says
+    whether keys were given below it, so that no section is proposed for a value, nor a value for a section; None: it is
+    not known.
     """
     parent = node_at(root_class, path[:-1])
-    siblings = sorted(parent.section.model_fields) if parent is not None and parent.section is not None else []
-    close = difflib.get_close_matches(str(path[-1]), siblings, n=1)
+    siblings = parent.known_keys() if parent is not None else ()
+    section = ".".join(map(str, path[:-1]))
+    fitting = [key for key in siblings if wants_keys in (None, _takes_keys(parent, key))]
+    close = _close(path[-1], fitting, cutoff=0.6)
     if close:
-        return f"did you mean {'.'.join([*map(str, path[:-1]), close[0]])}?"
-    keys = sorted(_leaf_keys(root_node(root_class)))
-    by_leaf: dict[str, str] = {}
-    for key in keys:
-        by_leaf.setdefault(key.rpartition(".")[2], key)
-    elsewhere = difflib.get_close_matches(str(path[-1]), sorted(by_leaf), n=1, cutoff=0.8)
-    if elsewhere:
-        return f"did you mean {by_leaf[elsewhere[0]]}?"
+        return f"did you mean {f'{section}.{close}' if section else close}?"
+    by_leaf: dict[str, list[str]] = {}
+    for key, node in _keys_below(root_node(root_class)):
+        if wants_keys in (None, node.takes_keys):
+            by_leaf.setdefault(key.rpartition(".")[2], []).append(key)
+    elsewhere = by_leaf.get(_close(path[-1], sorted(by_leaf), cutoff=0.8), [])
+    below = [key for key in elsewhere if section and key.startswith(f"{section}.")]
+    for found in (below, elsewhere):
+        if len(found) == 1:
+            return f"did you mean {found[0]}?"
     return f"known here: {', '.join(siblings)}" if siblings else "no key is known here"
 
 
-def _leaf_keys(node: SchemaNode, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of all keys of the sections below."""
+def _close(key: str | int, known: Sequence[str], cutoff: float) -> str:
+    """Return the known key that is like a key, in either case; empty where none is."""
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(str(key).lower(), sorted(by_lower), n=1, cutoff=cutoff)
+    return by_lower[found[0]] if found else ""
+
+
+def _takes_keys(parent: SchemaNode | None, key: str) -> bool:
+    node = parent.child(key) if parent is not None else None
+    return node is not None and node.takes_keys
+
+
+def _keys_below(node: SchemaNode, prefix: str = "") -> Iterator[tuple[str, SchemaNode]]:
+    """Yield the dotted names of all keys of the sections below, with what may stand there."""
     if node.section is None:
         return
     for name, info in node.section.model_fields.items():
-        yield f"{prefix}{name}"
-        yield from _leaf_keys(_field_node(info), f"{prefix}{name}.")
+        child = _field_node(info)
+        yield f"{prefix}{name}", child
+        yield from _keys_below(child, f"{prefix}{name}.")
 
 
 def _field_node(info: FieldInfo) -> SchemaNode:

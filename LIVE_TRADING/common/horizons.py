@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.units import NS_PER_MINUTE
 
 INTRADAY_MINUTES = {"5m": 5, "10m": 10, "15m": 15, "30m": 30, "60m": 60}
 DAILY = "1d"
-HORIZON_NAMES = (*INTRADAY_MINUTES, DAILY)
+HorizonName = Literal["5m", "10m", "15m", "30m", "60m", "1d"]  # shortest first
+HORIZON_NAMES: tuple[HorizonName, ...] = get_args(HorizonName)
 
 
 @dataclass(frozen=True, slots=True)

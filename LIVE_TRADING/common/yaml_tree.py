@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,10 @@ def parse_yaml(text: str, name: str) -> YamlTree:
     return YamlTree(value, builder.lines, tuple(builder.problems))
 
 
-def parse_scalar(text: str) -> Any:
-    """Return what a text of the environment or the command line means: a YAML value, else the text itself."""
-    tree = parse_yaml(text, "value")
-    return text if tree.problems or isinstance(tree.value, dict) else tree.value
+def parse_text(text: str) -> YamlTree:
+    """Return what a text of the environment or the command line is as YAML."""
+    tree = parse_yaml(text, "")
+    return replace(tree, problems=tuple(problem.partition(": ")[2] for problem in tree.problems))
 
 
 class _Builder:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, field_validator
 
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exceptions import ConfigurationError
-from LIVE_TRADING.common.horizons import HORIZON_NAMES
-from LIVE_TRADING.models.families.interface import get_family
+from LIVE_TRADING.common.horizons import HORIZON_NAMES, HorizonName
+from LIVE_TRADING.models.families.interface import family_names, get_family
 from LIVE_TRADING.models.families.lightgbm import LightGbmParams
+
+if TYPE_CHECKING:
+    FamilyParams = FrozenConfig
+else:  # a section per family there is, so that its parameters are read, checked and shown like any other setting
+    _SECTIONS: dict[str, Any] = {name: (get_family(name).params, get_family(name).params()) for name in family_names()}
+    FamilyParams = create_model(
+        "FamilyParams", __base__=FrozenConfig, __module__=__name__, __doc__="Parameters by family.", **_SECTIONS
+    )
 
 
 class BarrierTreesConfig(LightGbmParams):
@@ -32,25 +40,32 @@ class BarrierTrainingConfig(FrozenConfig):
 class TrainingConfig(FrozenConfig):
     """Training of one run: a model per horizon and family, and the barrier classifiers."""
 
-    horizons: tuple[str, ...] = Field(HORIZON_NAMES, min_length=1, description="horizons to train, by name")
+    horizons: tuple[HorizonName, ...] = Field(HORIZON_NAMES, min_length=1, description="horizons to train, by name")
     families: tuple[str, ...] = Field(("lightgbm", "ridge"), min_length=1, description="model families, by file name")
-    params: dict[str, dict[str, Any]] = Field({}, description="parameters by family; what is left out is the default")
     folds: int = Field(4, ge=4, le=50, description="validation folds of the walk-forward")
     seed: int = Field(7, ge=0, lt=2**31, description="seed of every fit")
     threads: int = Field(2, ge=1, le=256, description="fits at the same time; the models do not depend on it")
     max_rows: int = Field(2_000_000, ge=1_000, description="rows of one fit; of more, some bar ends are left out")
     barrier: BarrierTrainingConfig = BarrierTrainingConfig()
+    params: FamilyParams = FamilyParams()
 
-    @model_validator(mode="after")
-    def _families_and_params_fit(self) -> Self:
-        if len(set(self.families)) != len(self.families):
-            raise ValueError(f"families {', '.join(self.families)}: one is given twice")
+    @field_validator("horizons", "families")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: given twice; name each once")
+        return names
+
+    @field_validator("families")
+    @classmethod
+    def _families_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            for name in (*self.families, *self.params):
-                self.params_of(name)
+            for name in names:
+                get_family(name)
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
-        return self
+        return names
 
     def params_of(self, family: str) -> FrozenConfig:
         """Return the parameters of a family.
@@ -60,4 +75,5 @@ class TrainingConfig(FrozenConfig):
         ConfigurationError
             There is no such family.
         """
-        return get_family(family).params.model_validate(self.params.get(family, {}))
+        params: FrozenConfig = getattr(self.params, get_family(family).name)
+        return params

@@ -99,7 +99,7 @@ def test_impossible_temperature_is_refused(temperature):
 
 
 def test_unknown_horizon_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"7m.*known are 5m, 10m"):
+    with pytest.raises(ValueError, match=r"temperature\.7m.*\n.*'5m', '10m'"):
         BlendingConfig(temperature={"7m": 0.5})
 
 

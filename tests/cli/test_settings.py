@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 # covers: P2, A14
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cli_bench import Bench, run_verb
 
-from LIVE_TRADING.cli import settings
+from LIVE_TRADING.cli.config_folder import CONFIG_DIR
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.cli.settings import DEFAULT_CONFIG, get_cfg, load_settings
-from LIVE_TRADING.common.config import flat
+from LIVE_TRADING.common.config import config_dict, flat
 from LIVE_TRADING.common.exceptions import ConfigurationError
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def test_without_files_the_defaults_of_the_classes_hold(tmp_path: Path, monkeypa
 def test_the_folder_of_the_checkout_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIVE_TRADING_CONFIG")
     load_settings()
-    for path in sorted((settings.CONFIG_DIR / "profiles").glob("*.yaml")):
+    for path in sorted((CONFIG_DIR / "profiles").glob("*.yaml")):
         load_settings(path.stem)
 
 
@@ -73,6 +78,84 @@ def test_check_tells_the_hash_and_how_much_is_set() -> None:
     assert plain.output.split("hash ")[1][:16] != changed.output.split("hash ")[1][:16]
 
 
+def test_the_folder_is_said_by_help_check_and_where_a_profile_is_missing(config: Path) -> None:
+    for arguments in (("check",), ("check", "--profile", "nope")):
+        assert f"read from {config} (by LIVE_TRADING_CONFIG)" in run_verb("config", *arguments).output
+
+
+@pytest.mark.parametrize("verb", ["config", "run_backtest", "run_live_trading", "train_models", "check_lookahead"])
+def test_help_says_the_folder(config: Path, verb: str) -> None:
+    environment = {**os.environ, "COLUMNS": "300"}
+    command = [sys.executable, "-m", f"bin.{verb}", "--help"]
+    said = subprocess.run(command, env=environment, cwd=REPO, capture_output=True, text=True, check=True).stdout
+    assert f"profiles/<name>.yaml of {config} (by LIVE_TRADING_CONFIG)" in said
+
+
+def test_the_folder_of_the_checkout_is_said_with_how_to_name_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIVE_TRADING_CONFIG")
+    assert f"read from {CONFIG_DIR} (another: LIVE_TRADING_CONFIG)" in run_verb("config", "check").output
+
+
+LIGHTGBM = "training.params.lightgbm"
+
+
+def test_family_parameters_are_typed_wherever_they_come_from(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = "live_trading: {training: {params: {lightgbm: {num_trees: 40}, extra_trees: {max_leaf_nodes: null}}}}\n"
+    (config / "profiles" / "trees.yaml").write_text(profile)
+    from_profile = load_settings("trees").config.training
+    assert config_dict(from_profile.params_of("lightgbm"))["num_trees"] == 40
+    for text in (f"{LIGHTGBM}.num_trees=40", f"{LIGHTGBM}={{num_trees: 40}}", "training.params.LightGBM.NUM_TREES=40"):
+        assert load_settings(None, [text, "training.params.extra_trees.max_leaf_nodes=null"]).config.training == (
+            from_profile
+        )
+    monkeypatch.setenv("LIVE_TRADING__TRAINING__PARAMS__LIGHTGBM__NUM_TREES", "40")
+    assert load_settings().config.training == from_profile
+    assert load_settings(None, ["training.params.onnx.files={ret_5m: a.onnx}"]).config.training.params_of(
+        "onnx"
+    ).model_dump()["files"] == {"ret_5m": "a.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{LIGHTGBM}.num_tress=40", f"{LIGHTGBM}.num_tress: unknown key; did you mean {LIGHTGBM}.num_trees?"),
+        (f"{LIGHTGBM}.num_trees=0", f"{LIGHTGBM}.num_trees = 0: must be >= 1 and <= 10000"),
+        (f"{LIGHTGBM}.num_trees='40'", f'{LIGHTGBM}.num_trees = "40": must be a valid integer (allowed: >= 1 and'),
+        ("training.params.LightGMB.num_trees=4", "training.params.lightgmb: unknown key; did you mean training.params"),
+        ("training.families=[xgb]", "training.families: model family 'xgb' is unknown; known are extra_trees,"),
+        ("training.horizons=[7m]", 'training.horizons.0 = "7m": must be one of 5m, 10m, 15m, 30m, 60m, 1d'),
+        ("training.horizons=5m,5m", "training.horizons: 5m: given twice; name each once"),
+        ("blending.temperature.7m=1", "blending.temperature.7m: unknown key; known here: 5m, 10m, 15m, 30m, 60m, 1d"),
+        (
+            "prediction.standardize=rank",
+            "prediction.standardize: unknown key; did you mean prediction.standardizer.standardize?",
+        ),
+        (
+            "prediction.standardizer=rank",
+            'prediction.standardizer = "rank": keys stand below it: min_samples, min_symb',
+        ),
+        ("prediction.standardizer.mode=rank", "prediction.standardizer.mode: unknown key; known here: min_samples,"),
+    ],
+)
+def test_check_names_key_value_and_remedy(config: Path, text: str, said: str) -> None:
+    (config / "live_trading.yaml").write_text(
+        "live_trading:\n  training:\n    params: {lightgbm: {num_trees: 5}}\n    horizons: [5m]\n"
+        "  prediction: {standardizer: {standardize: rank}}\n"
+    )
+    result = run_verb("config", "check", "--set", text)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"1 problem\n  command line: {said}" in result.output
+    assert "live_trading.yaml" not in result.output
+
+
+def test_a_quoted_number_of_a_profile_is_refused_with_its_line(config: Path) -> None:
+    path = config / "profiles" / "quoted.yaml"
+    path.write_text('live_trading:\n  training:\n    params:\n      lightgbm: {num_trees: "40"}\n')
+    result = run_verb("config", "check", "--profile", "quoted")
+    assert result.exit_code == ExitCode.USAGE
+    assert f'{path}:4: {LIGHTGBM}.num_trees = "40": must be a valid integer' in result.output
+
+
 def test_check_lists_every_error_at_once_with_its_place(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (config / "live_trading.yaml").write_text("live_trading:\n  sizing:\n    max_wieght: 0.1\n    z_max: -1\n")
     monkeypatch.setenv("LIVE_TRADING__RISK__MAX_GRSS", "2")
@@ -82,10 +165,12 @@ def test_check_lists_every_error_at_once_with_its_place(config: Path, monkeypatc
         assert said in result.output
 
 
-def test_show_prints_every_value_with_where_it_comes_from() -> None:
+def test_show_prints_every_value_with_where_it_comes_from(bench: Bench) -> None:
     result = run_verb("config", "show", "--profile", "busy", "--set", "sizing.z_max=2.5")
     assert result.exit_code == 0
-    assert len(result.output.splitlines()) == len(flat(DEFAULT_CONFIG))
+    first, *rows = result.output.splitlines()
+    assert len(rows) == len(flat(DEFAULT_CONFIG))
+    assert first == f"# read from {bench.config} (by LIVE_TRADING_CONFIG)"
     assert "sizing.z_max = 2.5  # command line" in result.output
     assert "busy.yaml" in next(line for line in result.output.splitlines() if line.startswith("sizing.ic_ref "))
     assert "sizing.max_weight = 0.05  # default" in result.output

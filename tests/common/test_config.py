@@ -36,10 +36,17 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
+class Part(FrozenConfig):
+    share: Fraction
+
+
 class Blending(FrozenConfig):
     ridge_lambda: Fraction = Field(0.15, description="relative to the mean of the diagonal")
     temperature: dict[str, PositiveFloat] = Field({"5m": 0.75})
     mode: Literal["off", "on"] = "on"
+    speed: dict[Literal["5m", "10m"], PositiveFloat] = Field({})
+    names: tuple[Literal["5m", "10m"], ...] = Field(("5m",), min_length=1)
+    parts: tuple[Part, ...] = ()
 
 
 class Window(FrozenConfig):
@@ -246,7 +253,81 @@ def test_a_missing_key_is_named_by_its_section(tmp_path: Path) -> None:
 
 def test_a_rule_over_several_keys_is_named_by_its_section(tmp_path: Path) -> None:
     text = "live_trading:\n  risk:\n    max_weight: 0.001\n"
-    assert problems(tmp_path, text) == ["a.yaml:2: risk: max_weight 0.001 is below min_weight 0.004"]
+    assert problems(tmp_path, text) == ["a.yaml:3: risk: max_weight 0.001 is below min_weight 0.004"]
+
+
+def test_a_rule_over_several_keys_blames_where_their_values_come_from(tmp_path: Path) -> None:
+    text = "live_trading:\n  risk:\n    cash: 5\n    min_weight: 0.002\n"
+    said = "risk: max_weight 0.001 is below min_weight 0.002"
+    assert problems(tmp_path, text, overrides={"risk.max_weight": "0.001"}) == [f"a.yaml:4, command line: {said}"]
+    variable = "LIVE_TRADING__RISK__MAX_WEIGHT"
+    assert problems(tmp_path, text, env={variable: "0.001"}) == [f"a.yaml:4, {variable}: {said}"]
+
+
+def test_a_list_given_on_the_command_line_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    text = "live_trading:\n  blending:\n    parts: [{share: 0.5}]\n"
+    assert problems(tmp_path, text, overrides={"blending.parts": "[{share: 0.5}, {share: 2}]"}) == [
+        "command line: blending.parts.1.share = 2: must be > 0 and <= 1"
+    ]
+
+
+def test_mappings_in_text_are_what_they_are_in_a_file(tmp_path: Path) -> None:
+    given = "{max_weight: null, windows: [{start: '09:30', length: 5}]}"
+    text = f"live_trading:\n  risk: {given}\n  blending: {{temperature: {{5m: 2, 10m: 1e-1}}}}\n"
+    from_file = load_tree(Tree, [write(tmp_path, text)]).config
+    flags = {"risk": given, "blending.temperature": "{5m: 2, 10m: 1e-1}"}
+    assert load_tree(Tree, overrides=flags).config == from_file
+    variables = {"LIVE_TRADING__RISK": given, "LIVE_TRADING__BLENDING__TEMPERATURE": "{5m: 2, 10m: 1e-1}"}
+    assert load_tree(Tree, env=variables).config == from_file
+    assert from_file.risk.max_weight is None
+    assert from_file.blending.temperature == {"5m": 2.0, "10m": 0.1}
+
+
+def test_a_mapping_in_text_lies_over_the_one_in_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "live_trading:\n  risk: {min_weight: 0.001, max_weight: 0.1}\n")
+    loaded = load_tree(Tree, [path], overrides={"risk": "{max_weight: 0.2}"})
+    assert (loaded.config.risk.min_weight, loaded.config.risk.max_weight) == (0.001, 0.2)
+    assert loaded.sources["risk.max_weight"] == "command line"
+    assert loaded.sources["risk.min_weight"] == f"{path}:2"
+
+
+def test_text_that_looks_like_a_mapping_stays_text_where_text_is_wanted() -> None:
+    assert load_tree(Tree, overrides={"venue.folder": "{a: b}"}).config.venue.folder == Path("{a: b}")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        pytest.param("risk", "7", "risk = 7: keys stand below it: cash, colour, max_", id="value-for-a-section"),
+        pytest.param("blending.temperature", "warm", "keys stand below it, each with its value", id="free-keys"),
+        pytest.param("blending.temperature", "{5m: 1", "= {5m: 1: is no YAML: expected ',' or '}'", id="no-yaml"),
+        pytest.param("blending.temperature", "{5m: '2'}", 'temperature.5m = "2": must be a valid number', id="quoted"),
+        pytest.param("blending.speed.9m", "1", "speed.9m: unknown key; known here: 5m, 10m", id="key-of-a-choice"),
+        pytest.param("risks", "7", "risks: unknown key; known here: blending, risk,", id="no-section-for-a-value"),
+        pytest.param("risks", "{cash: 7}", "risks: unknown key; did you mean risk?", id="section-for-a-section"),
+        pytest.param("blending.lengths", "7", "lengths: unknown key; known here: ", id="not-of-another-section"),
+        pytest.param("blending.ridge_lamda", "{a: 1}", "ridge_lamda: unknown key; known here", id="no-value-for-keys"),
+    ],
+)
+def test_text_of_the_wrong_form_is_refused_with_what_to_write(key: str, text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_tree(Tree, overrides={key: text})
+    (line,) = str(caught.value).split("\n  ")[1:]
+    assert line.startswith("command line: ")
+    assert said in line
+
+
+def test_known_keys_are_taken_in_either_case_and_free_ones_as_they_are() -> None:
+    variables = {"LIVE_TRADING__BLENDING__SPEED__10M": "2", "LIVE_TRADING__BLENDING__TEMPERATURE__10M": "3"}
+    blending = load_tree(Tree, env=variables, overrides={"Blending.SPEED.5M": "1"}).config.blending
+    assert blending.speed == {"5m": 1.0, "10m": 2.0}
+    assert blending.temperature == {"10M": 3.0}
+
+
+def test_of_a_list_whose_entries_are_refused_the_length_is_not_said(tmp_path: Path) -> None:
+    assert problems(tmp_path, "live_trading:\n  blending:\n    names: [7m]\n") == [
+        'a.yaml:3: blending.names.0 = "7m": must be one of 5m, 10m'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +338,10 @@ def test_a_rule_over_several_keys_is_named_by_its_section(tmp_path: Path) -> Non
         ("[1]\n", ["a.yaml:1: the one top key live_trading: is missing"]),
         ("{}\n", ["a.yaml:1: the one top key live_trading: is missing"]),
         ("live_trading: 3\n", ["a.yaml:1: live_trading: sections are wanted below it"]),
-        ("live_trading:\n  risk: 3\n", ["a.yaml:2: risk = 3: must be an object"]),
+        (
+            "live_trading:\n  risk: 3\n",
+            ["a.yaml:2: risk = 3: keys stand below it: cash, colour, max_weight, min_weight, windows"],
+        ),
         ("live_trading:\n  seed: [\n", None),
     ],
 )

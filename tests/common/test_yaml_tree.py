@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from LIVE_TRADING.common.yaml_tree import parse_scalar, parse_yaml, read_yaml
+from LIVE_TRADING.common.yaml_tree import parse_text, parse_yaml, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,18 @@ from LIVE_TRADING.common.yaml_tree import parse_scalar, parse_yaml, read_yaml
         ('"5"', "5"),
         ("!!str 5", "5"),
         ("[a, 1, true]", ["a", 1, True]),
-        ("a: b", "a: b"),
-        ("[a", "[a"),
+        ("a: b", {"a": "b"}),
+        ("{a: 1e-4, b: [x]}", {"a": 1e-4, "b": ["x"]}),
     ],
 )
-def test_scalars(text: str, value: Any) -> None:
-    got = parse_scalar(text)
+def test_texts(text: str, value: Any) -> None:
+    got = parse_text(text).value
     assert got == value
     assert type(got) is type(value)
+
+
+def test_a_text_that_is_no_yaml_says_so_without_a_place() -> None:
+    assert parse_text("[a").problems == ("is no YAML: expected ',' or ']', but got '<stream end>'",)
 
 
 def test_lines_of_keys_and_entries() -> None:

@@ -23,7 +23,6 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from LIVE_TRADING.cli.settings import Settings
 from LIVE_TRADING.common.config_schema import SchemaNode, node_at, root_node
-from LIVE_TRADING.models.families.interface import family_names, get_family
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 HEAD = "| key | default | allowed | meaning |\n|---|---|---|---|"
@@ -54,7 +53,7 @@ class Row:
 
 def rows() -> list[Row]:
     """Return every key of the tree, sections in the order of the classes."""
-    return [*_section(Settings, ""), *_family_params()]
+    return list(_section(Settings, ""))
 
 
 def _section(section: type[BaseModel], prefix: str) -> Iterator[Row]:
@@ -68,11 +67,6 @@ def _section(section: type[BaseModel], prefix: str) -> Iterator[Row]:
             yield Row(key, _default(info), _allowed(info.annotation, node), _one_line(info.description or ""))
         if below is not None:
             yield from _section(below, f"{key}.{place}." if place else f"{key}.")
-
-
-def _family_params() -> Iterator[Row]:
-    for family in family_names():
-        yield from _section(get_family(family).params, f"training.params.{family}.")
 
 
 def _sections_below(annotation: Any) -> type[BaseModel] | None:
@@ -184,8 +178,6 @@ def _renewed_row(row: Row, known: dict[str, Row]) -> Row:
 def is_known(key: str) -> bool:
     """Return whether a dotted key, or one with a placeholder in it, stands in the tree."""
     path = [part for part in key.split(".") if part]
-    if path[:2] == ["training", "params"] and len(path) > 2:
-        return path[2] in family_names() and (len(path) == 3 or path[3] in get_family(path[2]).params.model_fields)
     return node_at(Settings, tuple(path)) is not None
 
 

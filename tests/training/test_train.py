@@ -292,11 +292,12 @@ def test_progress_covers_the_whole_way(tmp_path: Path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        pytest.param({"families": ("ridge", "ridge")}, "one is given twice", id="twice"),
+        pytest.param({"families": ("ridge", "ridge")}, "ridge: given twice", id="twice"),
         pytest.param({"families": ("xgboost",)}, "'xgboost' is unknown; known are .*lightgbm, .*ridge", id="unknown"),
         pytest.param({"params": {"ridge": {"alpha": -1.0}}}, "greater than 0", id="range"),
         pytest.param({"params": {"ridge": {"alhpa": 1.0}}}, "alhpa", id="unknown-parameter"),
-        pytest.param({"params": {"xgboost": {}}}, "'xgboost' is unknown", id="parameters-of-an-unknown"),
+        pytest.param({"params": {"xgboost": {}}}, r"params\.xgboost", id="parameters-of-an-unknown"),
+        pytest.param({"horizons": ("5m", "7m")}, "horizons.1\n.*'5m', '10m'", id="unknown-horizon"),
         pytest.param({"folds": 3}, "greater than or equal to 4", id="too-few-folds"),
     ],
 )
