@@ -16,6 +16,7 @@ from LIVE_TRADING.backtest import metrics
 from LIVE_TRADING.backtest.outputs import RUN, RUN_FORMAT, SUMMARY
 from LIVE_TRADING.backtest.sharpe_inference import correlation, psr_of_returns, sharpe_difference
 from LIVE_TRADING.backtest.summary import SUMMARY_FORMAT
+from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import FloatArray
 
@@ -188,6 +189,13 @@ def compare(outputs: Sequence[Output]) -> Comparison:
     )
 
 
+def same_as_before(growth: FloatArray) -> list[int | None]:
+    """Return for each run the first earlier one with the very same curve (runs, sessions); None: there is none."""
+    curves = [row.tobytes() for row in growth]
+    firsts = [curves.index(curve) for curve in curves]
+    return [first if first < number else None for number, first in enumerate(firsts)]
+
+
 def _of_dates(output: Output, dates: Sequence[str]) -> FloatArray:
     row = {date: number for number, date in enumerate(output.dates)}
     return output.returns[[row[date] for date in dates]]
@@ -241,6 +249,8 @@ def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _warnings(outputs: Sequence[Output], dates: Sequence[str]) -> list[str]:
     """Return what makes the runs less comparable than they look."""
     found = []
+    if len(dates) < FEW_SESSIONS:
+        found.append(few_sessions(len(dates)))
     if any(len(output.dates) != len(dates) for output in outputs):
         spans = "; ".join(f"{output.label} {_span(output)}" for output in outputs)
         found.append(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from LIVE_TRADING.backtest.compare import Comparison, Output
+from LIVE_TRADING.backtest.compare import Comparison, Output, same_as_before
 from LIVE_TRADING.backtest.words import STAGE_QUESTIONS
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.pages import charts
@@ -31,13 +31,20 @@ def view(comparison: Comparison) -> dict[str, Any]:
     drawdown = np.pad(comparison.drawdown, ((0, 0), (1, 0)))
     rows = charts.thinned(growth[0]) if n >= charts.MAX_POINTS else np.arange(n + 1, dtype=np.int64)
     shown = charts.spaced(n, 8)
+    same = same_as_before(comparison.growth)
     return {
         "names": [output.label for output in comparison.outputs],
         "subtitle": (
             f"{count(len(comparison.outputs), 'run')} over {count(n, 'common session')}, "
             f"{comparison.dates[0]} to {comparison.dates[-1]}"
         ),
-        "styles": [_style(number) for number in range(len(comparison.outputs))],
+        "styles": [_style(number, dashed=first is not None) for number, first in enumerate(same)],
+        "hidden": [
+            f"{comparison.outputs[number].label} has the very curve of {comparison.outputs[first].label}: the two "
+            "lines lie on each other."
+            for number, first in enumerate(same)
+            if first is not None
+        ],
         "data": _data(comparison),
         "warnings": comparison.warnings,
         "sections": sections(comparison),
@@ -73,9 +80,9 @@ def view(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _style(number: int) -> str:
-    """Return the colour of a run's lines; the second half is dashed."""
-    return f"c{number % COLOURS + 1}{' dashed' if number >= COLOURS else ''}"
+def _style(number: int, *, dashed: bool) -> str:
+    """Return the colour of a run's lines; dashed in the second half, and where the line lies on an earlier one."""
+    return f"c{number % COLOURS + 1}{' dashed' if number >= COLOURS or dashed else ''}"
 
 
 def _data(comparison: Comparison) -> str:
@@ -95,7 +102,7 @@ def sections(comparison: Comparison) -> list[Section]:
         ("Sortino ratio", [ratio(run.sortino_ann) for run in figures]),
         ("Calmar ratio", [ratio(run.calmar) for run in figures]),
         ("Volatility of a year", [pct(run.volatility_ann, 2) for run in figures]),
-        ("Deepest drawdown", [pct(run.max_drawdown_frac, 2) for run in figures]),
+        ("Deepest drawdown, by session", [pct(run.max_drawdown_frac, 2) for run in figures]),
     ]
     whole = [
         ("Sessions", [f"{len(output.dates):,}" for output in outputs]),
@@ -138,6 +145,10 @@ def _funnel(outputs: Sequence[Output]) -> list[tuple[str, list[str]]]:
         title = STAGE_QUESTIONS.get(name, (name, ""))[0]
         rows.append((f"Past {title.lower()}", [_share(p, f) for p, f in zip(passed, funnels, strict=True)]))
     rows.append(("Became an order", [f"{funnel['ordered']:,}" for funnel in funnels]))
+    if any(funnel["cancel_first"] for funnel in funnels):
+        rows.append(("Cancelled an order first", [f"{funnel['cancel_first']:,}" for funnel in funnels]))
+    rows.append(("Orders between cycles", [f"{funnel['sent_between']:,}" for funnel in funnels]))
+    rows.append(("Orders sent", [f"{output.summary['orders']:,}" for output in outputs]))
     return rows
 
 

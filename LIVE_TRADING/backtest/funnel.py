@@ -50,16 +50,28 @@ class StageFunnel:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """All stages in order. `ordered` symbol-decisions became an order; `unchanged` came through and needed none."""
+    """All stages in order, and what came of the symbol-decisions that all of them let through.
+
+    `ordered` became an order, `cancel_first` had a working order cancelled before an exit can follow, `unchanged`
+    needed none. `sent_between` are orders that no symbol-decision became: exits sent between cycles, once a cancel was
+    confirmed, or by a guardrail or an operator. The orders that were sent are `ordered` + `sent_between`.
+    """
 
     stages: tuple[StageFunnel, ...]
     total: int
     ordered: int
+    cancel_first: int
     unchanged: int
+    sent_between: int
+
+    @property
+    def orders(self) -> int:
+        """Return how many orders were sent."""
+        return self.ordered + self.sent_between
 
 
-def decision_funnel(decisions: Decisions) -> Funnel:
-    """Return how far the symbol-decisions came.
+def decision_funnel(decisions: Decisions, orders: int) -> Funnel:
+    """Return how far the symbol-decisions came, and how they go with the number of `orders` that were sent.
 
     One stops at the first stage whose reason does not let it go on. A position that is held is stopped by sizing and
     risk alone: what the stages before say about its forecast or the quote binds entries only. Where sizing says that an
@@ -83,7 +95,15 @@ def decision_funnel(decisions: Decisions) -> Funnel:
         passed = int(np.count_nonzero(on))
         stages.append(StageFunnel(stage, entered, passed, _counts(codes[stops]), _counts(codes[on & _PASSES[codes]])))
     n_ordered = int(np.count_nonzero(ordered))
-    return Funnel(tuple(stages), cycles * symbols, n_ordered, int(np.count_nonzero(on)) - n_ordered)
+    waiting = int(np.count_nonzero(on & (last == Reason.CANCEL_WORKING)))
+    return Funnel(
+        tuple(stages),
+        cycles * symbols,
+        ordered=n_ordered,
+        cancel_first=waiting,
+        unchanged=int(np.count_nonzero(on)) - n_ordered - waiting,
+        sent_between=orders - n_ordered,
+    )
 
 
 def reasons_by_stage(decisions: Decisions) -> dict[str, dict[str, int]]:

@@ -18,7 +18,7 @@ from LIVE_TRADING.backtest.record import LONG, BacktestRecord, TradeRow
 from LIVE_TRADING.backtest.report_charts import cost_bars, cost_scatter, curve, rolling_sharpe, waterfall
 from LIVE_TRADING.backtest.report_prices import price_charts
 from LIVE_TRADING.backtest.report_sources import MONTHS, months, sources
-from LIVE_TRADING.backtest.report_text import caveats, verdict
+from LIVE_TRADING.backtest.report_text import caveats, funnel_outcome, verdict
 from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
@@ -102,7 +102,11 @@ def _tiles(record: BacktestRecord, run: Figures) -> list[Tile]:
         Tile("Before costs", usd(books.gross_pnl_usd), "at the open of each fill's bar", tone(books.gross_pnl_usd)),
         Tile("Costs paid", usd(paid), "fees, spread and slippage"),
         Tile("Sharpe ratio", ratio(figures.sharpe_ann), _standard_error(figures.sharpe_se_ann)),
-        Tile("Deepest drawdown", pct(figures.max_drawdown_frac, 2), f"{pct(figures.max_drawdown_bar_frac, 2)} by bar"),
+        Tile(
+            "Deepest drawdown, by session",
+            pct(figures.max_drawdown_frac, 2),
+            f"{pct(figures.max_drawdown_bar_frac, 2)} by bar",
+        ),
         Tile("Round trips", f"{len(record.trades):,}", f"{longs:,} long, {len(record.trades) - longs:,} short"),
     ]
 
@@ -117,8 +121,7 @@ def _funnel(record: BacktestRecord, run: Figures) -> dict[str, Any]:
         "cycles": f"{len(record.decisions.time_ns):,}",
         "symbols": f"{len(record.scope.symbols):,}",
         "stages": [_stage(stage) for stage in run.funnel.stages],
-        "ordered": f"{run.funnel.ordered:,}",
-        "unchanged": f"{run.funnel.unchanged:,}",
+        "outcome": funnel_outcome(run.funnel),
         "legs": _tally([order.leg.value for order in record.orders]),
     }
 

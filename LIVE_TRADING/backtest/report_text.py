@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from LIVE_TRADING.backtest.funnel import Funnel
 from LIVE_TRADING.backtest.record import LONG, BacktestRecord
 from LIVE_TRADING.backtest.summary import Figures
-from LIVE_TRADING.backtest.words import reason_words
+from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions, reason_words
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.pages.numbers import count, ratio, usd, whole
@@ -50,6 +51,22 @@ def _significance(run: Figures) -> list[str]:
     if abs(t) < 2:
         return [f"The mean session return has a t of {ratio(t)}: it cannot be told from luck."]
     return [f"The mean session return has a t of {ratio(t)}."]
+
+
+def funnel_outcome(funnel: Funnel) -> list[str]:
+    """Return what came of the symbol-decisions that no stage stopped, and how that goes with the orders sent."""
+    waiting = f"; {funnel.cancel_first:,} had a working order cancelled, before an exit can follow"
+    sent = f"{funnel.orders:,} orders were sent"
+    if funnel.sent_between:
+        sent += (
+            f": those {funnel.ordered:,}, and {funnel.sent_between:,} between cycles (exits, once a cancel was "
+            "confirmed or where a guardrail made them)"
+        )
+    return [
+        f"{funnel.ordered:,} became an order{waiting if funnel.cancel_first else ''}; {funnel.unchanged:,} came "
+        "through and needed none, for the position was as wanted.",
+        f"Counted here are symbol-decisions, one for each symbol at each bar end. {sent}.",
+    ]
 
 
 def caveats(record: BacktestRecord, run: Figures) -> list[tuple[str, str]]:
@@ -96,6 +113,8 @@ def caveats(record: BacktestRecord, run: Figures) -> list[tuple[str, str]]:
                 "trades is the honest answer. The funnel shows where the candidates fell.",
             )
         )
+    if len(run.returns) < FEW_SESSIONS:
+        found.append(("Few sessions", few_sessions(len(run.returns))))
     found += _gate_caveat(run)
     found.append(
         (

@@ -17,7 +17,7 @@ from LIVE_TRADING.common.reasons import REASON_TEXT
 from LIVE_TRADING.common.types import FloatArray, IntArray, record_dict
 from LIVE_TRADING.common.units import BPS, iso_utc, money
 
-SUMMARY_FORMAT = 1
+SUMMARY_FORMAT = 2
 FLOAT_QUANTUM = Decimal("0.000001")  # a float64 amount of the equity curve is exact to this, and no further
 _ZERO = Decimal(0)
 _NAN = float("nan")
@@ -131,7 +131,7 @@ def figures(record: BacktestRecord) -> Figures:
         account=books,
         performance=performance(record, books, closing, returns),
         costs=cost_comparison(record.trades),
-        funnel=decision_funnel(record.decisions),
+        funnel=decision_funnel(record.decisions, len(record.orders)),
         closing_equity=closing,
         returns=returns,
     )
@@ -346,7 +346,9 @@ def _funnel(funnel: Funnel) -> dict[str, Any]:
             for stage in funnel.stages
         ],
         "ordered": funnel.ordered,
+        "cancel_first": funnel.cancel_first,
         "unchanged": funnel.unchanged,
+        "sent_between": funnel.sent_between,
     }
 
 

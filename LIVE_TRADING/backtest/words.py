@@ -107,6 +107,30 @@ METRIC_WORDS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
+FEW_SESSIONS = 60  # a quarter of a year
+
+_NEEDS = {
+    "sharpe_ann": "no two returns differ",
+    "sortino_ann": "no losing session",
+    "calmar": "no drawdown between closes",
+}
+
+
+def why_undefined(key: str, sessions: int) -> str:
+    """Return why a figure of the summary is not defined."""
+    if sessions < 2:
+        return "fewer than 2 sessions"
+    return _NEEDS.get(key, "no equity to measure by")
+
+
+def few_sessions(sessions: int) -> str:
+    """Return what so few sessions mean for ratios that are scaled to a year."""
+    return (
+        f"{sessions:,} sessions, scaled to a year: Sharpe, Sortino and Calmar ratios of so few can be of any size, and "
+        "large ones say nothing yet."
+    )
+
+
 def reason_words(reason: Reason) -> str:
     """Return what a reason means; one that has no words here yet is called by its name."""
     return REASON_WORDS.get(reason, REASON_TEXT[reason].replace("_", " "))

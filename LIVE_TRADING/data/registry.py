@@ -80,6 +80,12 @@ def _path_of(spec: str) -> str | None:
         return path
     if Path(spec).suffix.lower() in _FILE_SUFFIXES:
         return spec
+    suffix = Path(spec).suffix
+    if name == spec and (suffix or "/" in spec):
+        raise ConfigurationError(
+            f"data {spec!r}: a file of bars ends in .parquet, .csv or .csv.gz, not in {suffix or 'nothing'}; name one "
+            f"that does, or write {HISTORICAL}:{spec} if it is Parquet under another name"
+        )
     nearest = difflib.get_close_matches(name, (HISTORICAL, SIMULATED), n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     raise ConfigurationError(f"data {spec!r}: {hint}give {' or '.join(SPECS)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def render(package: str, template: str, view: Mapping[str, Any]) -> str:
@@ -19,7 +21,7 @@ def render(package: str, template: str, view: Mapping[str, Any]) -> str:
 def _environment(package: str) -> Environment:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("LIVE_TRADING.pages")]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -27,3 +29,12 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.filters["breakable"] = breakable
+    return environment
+
+
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that may break across lines behind each of its separators and nowhere else."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([-_/.])(?=\w)", r"\1<wbr>", str(escape(name))))

@@ -18,7 +18,9 @@ from backtest.test_report import outline, words
 from LIVE_TRADING.backtest.compare import NOT_SET, compare, read_outputs, setting_differences
 from LIVE_TRADING.backtest.compare_page import render_comparison, sections, view
 from LIVE_TRADING.backtest.outputs import write_outputs
+from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions
 from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.pages.numbers import pct, ratio
 
 CONFIG = {"sizing.max_weight": 0.05, "blending.temperature": {"5m": 0.75, "10m": 0.85}, "learning.mode": "off"}
@@ -84,7 +86,7 @@ def test_a_run_is_equal_to_itself_whole(folders, tmp_path):
     found = compare(read_outputs([folders[0], again]))
     assert found.differences == ()
     assert found.same_data
-    assert found.warnings == ()
+    assert found.warnings == (few_sessions(12),)
     summary = json.loads((folders[0] / "summary.json").read_text())
     for name in ("sharpe_ann", "sharpe_se_ann", "psr", "sortino_ann", "calmar", "volatility_ann", "max_drawdown_frac"):
         assert getattr(found.figures[0], name) == pytest.approx(summary[name]), name
@@ -108,9 +110,11 @@ def test_settings_that_differ_are_told_by_dotted_key(folders):
 
 def test_other_spans_universes_and_data_are_told(folders, tmp_path):
     found = compare(read_outputs(folders))
-    assert [warning.split(" (")[0] for warning in found.warnings] == ["The spans differ", "The universes differ"]
-    assert "8 common sessions, 2025-10-16 to 2025-10-23" in found.warnings[0]
-    assert "first 6, second 6, shorter 4 symbols, 4 in all of them" in found.warnings[1]
+    few, *others = found.warnings
+    assert few == few_sessions(8)
+    assert [warning.split(" (")[0] for warning in others] == ["The spans differ", "The universes differ"]
+    assert "8 common sessions, 2025-10-16 to 2025-10-23" in others[0]
+    assert "first 6, second 6, shorter 4 symbols, 4 in all of them" in others[1]
     other = tmp_path / "other"
     made = synthetic(trade_rate=0.1, n_sessions=12).record
     made = replace(
@@ -121,7 +125,7 @@ def test_other_spans_universes_and_data_are_told(folders, tmp_path):
     write_outputs(made, other)
     found = compare(read_outputs([folders[0], other]))
     assert not found.same_data
-    assert len(found.warnings) == 4
+    assert len(found.warnings) == 5
     assert "0.1.0, other 0.2.0" in found.warnings[-1]
     assert "different bars" in view(found)["data"]
 
@@ -171,6 +175,38 @@ def test_many_runs_have_lines_that_can_be_told_apart(tmp_path):
     styles = view(compare(read_outputs(made)))["styles"]
     assert len(set(styles)) == 8
     assert styles[6] == "c1 dashed"
+
+
+def test_a_line_that_lies_on_another_is_dashed_and_named(folders, tmp_path):
+    again = written(tmp_path / "again", seed=1)
+    shown = view(compare(read_outputs([*folders, again])))
+    assert shown["styles"] == ["c1", "c2", "c3", "c4 dashed"]
+    assert shown["hidden"] == ["again has the very curve of first: the two lines lie on each other."]
+    text = words(outline(render_comparison(compare(read_outputs([folders[0], again])))))
+    assert "again has the very curve of first" in text
+
+
+def test_ratios_of_few_sessions_come_with_a_caution_and_those_of_many_without(tmp_path):
+    made = [written(tmp_path / f"long{seed}", seed=seed, n_sessions=FEW_SESSIONS, n_symbols=2) for seed in (1, 2)]
+    assert compare(read_outputs(made)).warnings == ()
+
+
+def test_orders_are_those_that_decisions_became_and_those_between_cycles(folders, tmp_path):
+    record = synthetic(trade_rate=0.1, n_sessions=3).record
+    row, column = np.argwhere(record.decisions.reason[:, -1] == Reason.ORDERED)[0]
+    record.decisions.reason[row, -1, column] = Reason.CANCEL_WORKING  # its order follows between cycles
+    write_outputs(record, tmp_path / "waits")
+    funnel = json.loads((tmp_path / "waits" / "summary.json").read_text())["funnel"]
+    orders = len((tmp_path / "waits" / "orders.csv").read_text().splitlines()) - 1
+    assert (funnel["cancel_first"], funnel["sent_between"], funnel["ordered"]) == (1, 1, orders - 1)
+    titles = {title: dict(rows) for title, rows in sections(compare(read_outputs([tmp_path / "waits", folders[0]])))}
+    rows = titles["How far decisions came"]
+    assert rows["Became an order"][0] == f"{orders - 1:,}"
+    assert (rows["Cancelled an order first"][0], rows["Orders between cycles"][0]) == ("1", "1")
+    assert rows["Orders sent"][0] == f"{orders:,}"
+    report = words(outline((tmp_path / "waits" / "report.html").read_text()))
+    assert f"{orders - 1:,} became an order; 1 had a working order cancelled, before an exit can follow; " in report
+    assert f"{orders:,} orders were sent: those {orders - 1:,}, and 1 between cycles" in report
 
 
 def test_folders_of_one_name_are_told_apart_by_their_parents(folders, tmp_path):

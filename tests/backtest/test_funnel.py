@@ -72,31 +72,41 @@ def decisions_of(*columns, action=None):
     ],
 )
 def test_where_a_decision_stops(column, action, stage, reason):
-    funnel = decision_funnel(decisions_of(column, action=[action]))
+    funnel = decision_funnel(decisions_of(column, action=[action]), 0)
     stopped = [(entry.stage, *found) for entry in funnel.stages for found in entry.stopped]
     assert stopped == [(stage, reason, 1)]
-    assert (funnel.total, funnel.ordered, funnel.unchanged) == (1, 0, 0)
+    assert (funnel.total, funnel.ordered, funnel.cancel_first, funnel.unchanged) == (1, 0, 0, 0)
 
 
 def test_an_order_was_stopped_by_nothing():
     exit_without_view = [OK, Reason.NO_VIEW, Reason.EXIT_ELAPSED, GATE_OFF, Reason.QUOTE_MISSING, OK, Reason.ORDERED]
     kept = [OK, OK, Reason.HOLD, GATE_OFF, OK, SIZED, OK]
-    funnel = decision_funnel(decisions_of(exit_without_view, kept, action=[Action.EXIT, Action.HOLD]))
+    funnel = decision_funnel(decisions_of(exit_without_view, kept, action=[Action.EXIT, Action.HOLD]), 1)
     assert (funnel.ordered, funnel.unchanged) == (1, 1)
     assert [entry.passed for entry in funnel.stages] == [2] * len(STAGES)
     assert dict(funnel.stages[2].went_on) == {Reason.HOLD: 1, Reason.EXIT_ELAPSED: 1}
 
 
+def test_an_exit_that_waits_for_a_cancel_is_no_position_as_wanted_and_its_order_is_counted():
+    waits = [OK, OK, Reason.EXIT_REVERSED, GATE_OFF, OK, SIZED, Reason.CANCEL_WORKING]
+    leaves = [OK, OK, Reason.EXIT_ELAPSED, GATE_OFF, OK, SIZED, Reason.ORDERED]
+    kept = [OK, OK, Reason.HOLD, GATE_OFF, OK, SIZED, OK]
+    actions = [Action.EXIT, Action.EXIT, Action.HOLD]
+    funnel = decision_funnel(decisions_of(waits, leaves, kept, action=actions), orders=2)
+    assert (funnel.ordered, funnel.cancel_first, funnel.unchanged) == (1, 1, 1)
+    assert (funnel.sent_between, funnel.orders) == (1, 2)
+
+
 def test_every_symbol_decision_is_counted_once():
     record = synthetic().record
-    funnel = decision_funnel(record.decisions)
+    funnel = decision_funnel(record.decisions, len(record.orders))
     entered = funnel.total
     for stage in funnel.stages:
         assert stage.entered == entered
         entered -= sum(number for _, number in stage.stopped)
         assert stage.passed == entered
     assert funnel.ordered + funnel.unchanged == entered
-    assert funnel.ordered == len(record.orders)
+    assert funnel.ordered == funnel.orders == len(record.orders)
     for counts in reasons_by_stage(record.decisions).values():
         assert sum(counts.values()) == funnel.total
         assert list(counts.values()) == sorted(counts.values(), reverse=True)
@@ -107,6 +117,6 @@ def test_no_cycle_gives_an_empty_funnel():
     codes = np.zeros((0, 2), dtype=np.int16)
     reason = np.zeros((0, len(STAGES), 2), dtype=np.int16)
     decisions = Decisions(np.zeros(0, dtype=np.int64), STAGES, HORIZONS, reason, codes, codes, codes, *[empty] * 5)
-    funnel = decision_funnel(decisions)
+    funnel = decision_funnel(decisions, 0)
     assert (funnel.total, funnel.ordered, funnel.unchanged) == (0, 0, 0)
     assert all(not counts for counts in reasons_by_stage(decisions).values())

@@ -29,7 +29,7 @@ from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.pages.numbers import bps, pct, ratio, usd
 
 REPO = Path(__file__).resolve().parents[2]
-VOID = {"meta", "link", "br", "path", "rect"}
+VOID = {"meta", "link", "br", "path", "rect", "wbr"}
 
 
 class Outline(HTMLParser):

@@ -46,6 +46,8 @@ def test_the_simulated_market_and_parts_of_it():
     [
         pytest.param("simulatd", DataOptions(), ["'simulatd'", "did you mean simulated?"], id="typing-error"),
         pytest.param("historical:", DataOptions(), ["historical:PATH"], id="no-path"),
+        pytest.param("x.py", DataOptions(), ["'x.py'", ".parquet, .csv or .csv.gz, not in .py"], id="extension"),
+        pytest.param("d/bars", DataOptions(), ["not in nothing", "write historical:d/bars"], id="no-extension"),
         pytest.param("bloomberg", DataOptions(), ["historical:PATH or simulated"], id="unknown"),
         pytest.param("simulated", DataOptions(5, simulated=SMALL), ["30 minutes", "bars_per_session"], id="interval"),
         pytest.param("simulated", DataOptions(calendar="XNYS"), ["XNYS", "leave it out"], id="calendar"),
