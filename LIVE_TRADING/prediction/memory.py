@@ -12,10 +12,11 @@ import numpy.typing as npt
 from LIVE_TRADING.common.array_record import ArrayMap, under_prefix, with_prefix
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import AllPredictions, BarBatch, CodeArray, FloatArray, IntArray
+from LIVE_TRADING.common.types import AllPredictions, BarBatch, BoolArray, CodeArray, FloatArray, IntArray
 from LIVE_TRADING.models.artifacts import ValidationFigures
-from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceResult, ConfidenceScorer, Credit
+from LIVE_TRADING.prediction.confidence import ConfidenceConfig, ConfidenceScorer, Credit
 from LIVE_TRADING.prediction.skill import SkillConfig, SkillTracker
 from LIVE_TRADING.prediction.skill_state import SkillState, skill_from_arrays, skill_to_arrays
 from LIVE_TRADING.prediction.standardizer import (
@@ -24,6 +25,9 @@ from LIVE_TRADING.prediction.standardizer import (
     check_interval,
     make_standardizer,
 )
+
+_OK, _NO_FORECAST, _Z_WARMING_UP = int(Reason.OK), int(Reason.NO_FORECAST), int(Reason.Z_WARMING_UP)
+_STALE_FEATURES, _COST_UNKNOWN = int(Reason.STALE_FEATURES), int(Reason.COST_UNKNOWN)
 
 
 class PredictionConfig(FrozenConfig):
@@ -153,7 +157,8 @@ class ForecastModel:
         standardizer, z = self._standardizer.score(memory.standardizer, relative)
         scored = self._scorer.score(memory.credit, age_ns, adv_usd, planned_usd)
         skill = self._skill.observe(memory.skill, z, relative, sigma_bps, slot)
-        calibrated = z * scored.confidence
+        calibrated, reason = np.empty(self._shape), np.empty(self._shape[-1], dtype=np.int16)
+        calibrate(relative, z, scored.confidence, scored.stale, calibrated, reason)
         predictions = AllPredictions(
             horizons=self._horizons,
             families=self._families,
@@ -162,7 +167,7 @@ class ForecastModel:
             ic=scored.ic,
             confidence=scored.confidence,
             calibrated=calibrated,
-            reason=_reasons(relative, z, calibrated, scored),
+            reason=reason,
         )
         return ForecastMemory(standardizer, skill, memory.credit), predictions
 
@@ -179,13 +184,31 @@ class ForecastModel:
         return ValidationFigures(np.nan_to_num(figures.ic), figures.n_effective, figures.rmse)
 
 
-def _reasons(relative: FloatArray, z: FloatArray, calibrated: FloatArray, scored: ConfidenceResult) -> CodeArray:
-    """Return per symbol (N,) why it has no view, the first cause first."""
-    if np.isfinite(calibrated).all():
-        return np.full(z.shape[-1], int(Reason.OK), dtype=np.int16)
-    viewed = [np.isfinite(values).any(axis=(0, 1)) for values in (calibrated, z, relative)]
-    return np.select(
-        [scored.stale, viewed[0], viewed[1], viewed[2]],
-        [int(Reason.STALE_FEATURES), int(Reason.OK), int(Reason.COST_UNKNOWN), int(Reason.Z_WARMING_UP)],
-        default=int(Reason.NO_FORECAST),
-    ).astype(np.int16)
+@kernel(
+    "void(float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], boolean[::1], float64[:, :, ::1], int16[::1])"
+)
+def calibrate(
+    relative: FloatArray, z: FloatArray, confidence: FloatArray, stale: BoolArray, out: FloatArray, reason: CodeArray
+) -> None:
+    """Write calibrated scores z · c (H, M, N), and per symbol (N,) why it has no view, the first cause first.
+
+    A symbol whose newest bar is too old has none; otherwise one with a finite score has one, one with a z alone lacks a
+    confidence, one with a forecast alone a window.
+    """
+    for i in range(stale.shape[0]):
+        reason[i] = _NO_FORECAST
+    for h in range(z.shape[0]):
+        for m in range(z.shape[1]):
+            forecast, score, weight, calibrated = relative[h, m], z[h, m], confidence[h, m], out[h, m]
+            for i in range(stale.shape[0]):
+                calibrated[i] = score[i] * weight[i]
+                if np.isfinite(calibrated[i]):
+                    reason[i] = _OK
+                elif reason[i] != _OK:
+                    if np.isfinite(score[i]):
+                        reason[i] = _COST_UNKNOWN
+                    elif reason[i] != _COST_UNKNOWN and np.isfinite(forecast[i]):
+                        reason[i] = _Z_WARMING_UP
+    for i in range(stale.shape[0]):
+        if stale[i]:
+            reason[i] = _STALE_FEATURES

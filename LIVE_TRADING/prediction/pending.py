@@ -93,7 +93,7 @@ class PendingForecasts:
         over_night = state.bar_session == state.session - 1 and state.ended and slot == 0
         intraday, daily = state.intraday, state.daily
         if state.newest is not None and (in_session or over_night):
-            entered = state.newest.entered(bars.open)
+            entered = state.newest.entered(np.ascontiguousarray(bars.open))
             intraday = _placed(intraday, state.bar % self._n_intraday, entered)
             if self._daily_row is not None:
                 daily = _placed(daily, state.slot, entered.only(self._daily_row))
@@ -129,7 +129,8 @@ class PendingForecasts:
         """Return the memory with the forecast of bar `slot`; one that the next bar has overtaken is not kept."""
         if slot != state.slot or state.bar_session != state.session:
             return state
-        made = PendingForecast(state.bar, state.session, z, relative, sigma_bps, np.full(z.shape[-1], np.nan))
+        unknown = np.full(z.shape[-1], np.nan)
+        made = PendingForecast(state.bar, state.session, z, relative, np.ascontiguousarray(sigma_bps), unknown)
         return PendingState(
             state.bar,
             state.slot,

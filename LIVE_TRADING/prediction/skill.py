@@ -8,15 +8,17 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
-from LIVE_TRADING.common.exact_sums import bounded_sum
+from LIVE_TRADING.common.exact_sums import grid_scale
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import BarBatch, FloatArray
 from LIVE_TRADING.common.units import BPS
-from LIVE_TRADING.prediction.pending import Due, PendingForecasts
+from LIVE_TRADING.prediction.pending import PendingForecasts
 from LIVE_TRADING.prediction.skill_state import SkillFigures, SkillState, SkillWindow
-from LIVE_TRADING.prediction.spearman import spearman
+from LIVE_TRADING.prediction.spearman import rank_correlations, spearman
 
 IC_SUM, IC_COUNT, SQUARES, SQUARES_COUNT = range(4)
+_GIVEN = "Array(float64, 1, 'C', readonly=True)"  # from outside, which may not be written to
 
 
 class SkillConfig(FrozenConfig):
@@ -57,7 +59,8 @@ class SkillTracker:
         self._config = config
         self._shape = (len(horizons), n_families, n_symbols)
         self._pending = PendingForecasts(horizons, bars_per_session, overnight)
-        self._product_bound = z_max * z_max
+        self._product_scale = grid_scale(z_max * z_max, n_symbols)
+        self._square_scale = grid_scale(4.0 * config.clip * config.clip, n_symbols)
         self._pooled = n_symbols < config.min_symbols
         self._overlap = np.array([[float(horizon.bars or bars_per_session)] for horizon in horizons])
 
@@ -111,21 +114,35 @@ class SkillTracker:
         due = self._pending.due(pending)
         if not due:
             return SkillState(pending, state.tally, state.products, state.pairs, state.window)
+        tally, (n_horizons, n_families, n_symbols) = state.tally.copy(), self._shape
+        close = np.ascontiguousarray(bars.close)
+        settled = np.empty((len(due), n_families + 1, n_symbols))
+        for place, matured in enumerate(due):
+            forecast, row = matured.forecast, matured.place
+            settle(
+                forecast.z[row],
+                forecast.relative[row],
+                forecast.sigma_bps[row],
+                forecast.entry,
+                close,
+                self._config.clip,
+                self._square_scale,
+                settled[place],
+                matured.row,
+                tally,
+            )
         rows = [matured.row for matured in due]
-        z = np.array([matured.forecast.z[matured.place] for matured in due])
-        relative = np.array([matured.forecast.relative[matured.place] for matured in due])
-        outcome = self._outcome(bars.close, due)
-        correlation, n_pairs = spearman(z, outcome)
-        squares, n_squares = self._squares(relative, outcome)
+        correlation, n_pairs = rank_correlations(settled)
         pairs = state.pairs
         if self._pooled:
-            pairs = (*pairs, self._pairs_of_bar(rows, z, outcome))
-            correlation, counted = np.zeros_like(correlation), n_pairs > 0
+            of_bar = np.full((n_horizons, n_families + 1, n_symbols), np.nan)
+            of_bar[rows] = np.where(settled < np.inf, settled, np.nan)
+            pairs = (*pairs, of_bar)
+            tally[IC_COUNT, rows] += n_pairs > 0
         else:
             counted = (n_pairs >= self._config.min_symbols) & np.isfinite(correlation)
-            correlation = np.where(counted, correlation, 0.0)
-        tally = state.tally.copy()
-        tally[:, rows] += np.array((correlation, counted, squares, n_squares))
+            tally[IC_SUM, rows] += np.where(counted, correlation, 0.0)
+            tally[IC_COUNT, rows] += counted
         return SkillState(pending, tally, state.products, pairs, state.window)
 
     def observe(
@@ -136,7 +153,9 @@ class SkillTracker:
         One that is delivered after the next bar has come counts in Σ and is not scored: its entry is past.
         """
         pending = self._pending.add(state.pending, z, relative, sigma_bps, slot)
-        return SkillState(pending, state.tally, self._with_products(state.products, z), state.pairs, state.window)
+        products = np.empty(state.products.shape)
+        add_products(state.products, z, self._product_scale, products)
+        return SkillState(pending, state.tally, products, state.pairs, state.window)
 
     def lifetime(self, state: SkillState) -> SkillFigures:
         """Return the figures over all sessions since the memory began, today included.
@@ -146,38 +165,6 @@ class SkillTracker:
         total = state.window.closed + self._closing_tally(state)
         return self._figures(total, _ratio(total[IC_SUM], total[IC_COUNT]))
 
-    def _outcome(self, close: FloatArray, due: list[Due]) -> FloatArray:
-        """Return r/σ_h (R, N), NaN where either price or the volatility is unknown."""
-        entry = np.array([matured.forecast.entry for matured in due])
-        sigma_bps = np.array([matured.forecast.sigma_bps[matured.place] for matured in due])
-        outcome: FloatArray = (close / entry - 1.0) * BPS / np.where(sigma_bps > 0, sigma_bps, np.nan)
-        return outcome
-
-    def _squares(self, relative: FloatArray, outcome: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the sum of squared errors (R, M) and their number."""
-        clip = self._config.clip
-        error = _clipped(relative, clip) - _clipped(outcome, clip)[:, None, :]
-        known = np.isfinite(error)
-        if known.all():
-            return bounded_sum(error * error, 4.0 * clip * clip), np.full(error.shape[:2], float(error.shape[2]))
-        error = np.where(known, error, 0.0)
-        return bounded_sum(error * error, 4.0 * clip * clip), np.add.reduce(known, axis=-1, dtype=np.float64)
-
-    def _with_products(self, products: FloatArray, z: FloatArray) -> FloatArray:
-        """Return sum and number of z zᵀ with one more cycle's z (H, M, N)."""
-        known = np.isfinite(z)
-        if known.all():
-            terms = bounded_sum(z[:, :, None, :] * z[:, None, :, :], self._product_bound)
-            n_terms = np.full(terms.shape, float(z.shape[-1]))
-        elif known.any():
-            filled, counts = np.where(known, z, 0.0), known.astype(np.float64)
-            terms = bounded_sum(filled[:, :, None, :] * filled[:, None, :, :], self._product_bound)
-            n_terms = counts @ counts.transpose(0, 2, 1)
-        else:
-            return products
-        added: FloatArray = products + np.array((terms, n_terms))
-        return added
-
     def _closing_tally(self, state: SkillState) -> FloatArray:
         """Return today's tally; with pooling the correlation of today's pairs stands for each of its bars."""
         if not self._pooled:
@@ -185,12 +172,6 @@ class SkillTracker:
         tally = state.tally.copy()
         tally[IC_SUM] = np.nan_to_num(self._pooled_ic(self._stacked(state.pairs))) * tally[IC_COUNT]
         return tally
-
-    def _pairs_of_bar(self, rows: list[int], z: FloatArray, outcome: FloatArray) -> FloatArray:
-        n_horizons, n_families, n_symbols = self._shape
-        pairs = np.full((n_horizons, n_families + 1, n_symbols), np.nan)
-        pairs[rows] = np.concatenate((z, outcome[:, None, :]), axis=1)
-        return pairs
 
     def _stacked(self, pairs: tuple[FloatArray, ...]) -> FloatArray:
         n_horizons, n_families, n_symbols = self._shape
@@ -216,5 +197,59 @@ def _ratio(total: FloatArray, count: FloatArray) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _clipped(values: FloatArray, bound: float) -> FloatArray:
-    return np.minimum(np.maximum(values, -bound), bound)
+@kernel(
+    f"void(float64[:, ::1], float64[:, ::1], {_GIVEN}, {_GIVEN}, {_GIVEN}, float64, float64, float64[:, ::1], int64, "
+    "float64[:, :, ::1])"
+)
+def settle(
+    z: FloatArray,
+    relative: FloatArray,
+    sigma_bps: FloatArray,
+    entry: FloatArray,
+    close: FloatArray,
+    clip: float,
+    scale: float,
+    settled: FloatArray,
+    row: int,
+    tally: FloatArray,
+) -> None:
+    """Write what has become of one horizon's forecasts: z (M, N), and below it r/σ_h, infinite where it is unknown.
+
+    r = close/entry − 1 and σ_h in bps, (N,). To the row's `tally` are added the squared errors of `relative` forecasts (M, N)
+    against r/σ_h, both within ±clip, on the grid of `scale` (see `exact_sums`), and their number.
+    """
+    n_families, n = z.shape
+    outcome = settled[n_families]
+    for i in range(n):
+        ratio = (close[i] / entry[i] - 1.0) * BPS / sigma_bps[i]
+        outcome[i] = ratio if sigma_bps[i] > 0.0 and np.isfinite(ratio) else np.inf
+    for m in range(n_families):
+        on_grid, n_known = 0, 0
+        for i in range(n):
+            settled[m, i] = z[m, i] if np.isfinite(z[m, i]) else np.inf
+            forecast, result = relative[m, i], outcome[i]
+            if np.isfinite(forecast) and result < np.inf:
+                error = min(max(forecast, -clip), clip) - min(max(result, -clip), clip)
+                on_grid += int(np.rint(error * error * scale))
+                n_known += 1
+        tally[SQUARES, row, m] += on_grid / scale
+        tally[SQUARES_COUNT, row, m] += n_known
+
+
+@kernel("void(float64[:, :, :, ::1], float64[:, :, ::1], float64, float64[:, :, :, ::1])")
+def add_products(before: FloatArray, z: FloatArray, scale: float, out: FloatArray) -> None:
+    """Write sum and number of z zᵀ (2, H, M, M) with one more cycle's z (H, M, N); on the grid of `scale`."""
+    n_horizons, n_families, n = z.shape
+    for h in range(n_horizons):
+        for a in range(n_families):
+            left = z[h, a]
+            for b in range(a + 1):
+                right = z[h, b]
+                on_grid, n_known = 0, 0
+                for i in range(n):
+                    product = left[i] * right[i]
+                    if product == product:
+                        on_grid += int(np.rint(product * scale))
+                        n_known += 1
+                out[0, h, a, b] = out[0, h, b, a] = before[0, h, a, b] + on_grid / scale
+                out[1, h, a, b] = out[1, h, b, a] = before[1, h, a, b] + n_known

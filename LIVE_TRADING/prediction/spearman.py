@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from LIVE_TRADING.common.ranks import average_ranks
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray, IntArray
 
 
@@ -24,25 +24,67 @@ def spearman(forecasts: FloatArray, outcome: FloatArray) -> tuple[FloatArray, In
     side is constant. Ranks about their mean are multiples of one half, so every sum is exact and does not depend on the
     order.
     """
-    usable = np.isfinite(forecasts) & np.isfinite(outcome)[:, None, :]
-    n = forecasts.shape[-1]
-    if usable.all():
-        ranks = average_ranks(np.concatenate((forecasts, outcome[:, None, :]), axis=1)) - 0.5 * (n + 1)
-        return _correlation(ranks[:, :-1], ranks[:, -1:]), np.full(forecasts.shape[:2], n)
-    n_pairs = usable.sum(axis=-1)
-    if (usable == usable[:, :1]).all():  # gaps of the symbol, not of a family: one ranking of the outcome serves all
-        outcomes, n_outcomes = np.where(usable[:, :1], outcome[:, None, :], np.nan), n_pairs[:, :1]
-    else:
-        outcomes, n_outcomes = np.where(usable, outcome[:, None, :], np.nan), n_pairs
-    ranks = average_ranks(np.concatenate((np.where(usable, forecasts, np.nan), outcomes), axis=1))
-    ranks -= 0.5 * (np.concatenate((n_pairs, n_outcomes), axis=1) + 1)[..., None]
-    ranks[np.isnan(ranks)] = 0.0
-    n_families = forecasts.shape[1]
-    return _correlation(ranks[:, :n_families], ranks[:, n_families:]), n_pairs
+    n_rows, n_families, n = forecasts.shape
+    pairs = np.empty((n_rows, n_families + 1, n))
+    pairs[:, :-1], pairs[:, -1] = forecasts, outcome
+    pairs[~np.isfinite(pairs)] = np.inf
+    rho, n_pairs = rank_correlations(pairs)
+    return rho, n_pairs.astype(np.int64)
 
 
-def _correlation(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return Σab/√(Σa²·Σb²) along the last axis, NaN where that is 0/0."""
-    spread = np.sqrt(np.add.reduce(a * a, axis=-1) * np.add.reduce(b * b, axis=-1))
-    correlation: FloatArray = np.add.reduce(a * b, axis=-1) / np.where(spread > 0, spread, np.nan)
-    return correlation
+def rank_correlations(pairs: FloatArray) -> FloatArray:
+    """Return (2, R, M) of what `spearman` returns; `pairs` (R, M + 1, N) has the outcome last and infinity for none."""
+    n_rows, n_columns, _ = pairs.shape
+    out = np.empty((2, n_rows, n_columns - 1))
+    correlate(pairs, pairs.argsort(axis=-1), out)
+    return out
+
+
+@kernel("void(float64[:, :, ::1], int64[:, :, ::1], float64[:, :, ::1])")
+def correlate(pairs: FloatArray, order: IntArray, out: FloatArray) -> None:
+    """Write correlations and numbers of pairs (2, R, M) of `pairs` (R, M + 1, N), whose places in ascending order are given.
+
+    ρ = Σ ab / √(Σ a² · Σ b²), a and b twice the rank less the mean rank, among the pairs alone: whole numbers. Ties make
+    a group, which shares the mean of its ranks.
+    """
+    n_rows, n_families, n = pairs.shape[0], pairs.shape[1] - 1, pairs.shape[2]
+    b = np.empty(n, dtype=np.int64)
+    for r in range(n_rows):
+        outcome, by_outcome, ranked = pairs[r, n_families], order[r, n_families], -1
+        n_outcomes = 0
+        for i in range(n):
+            n_outcomes += outcome[i] < np.inf
+        for m in range(n_families):
+            forecast, by_forecast = pairs[r, m], order[r, m]
+            n_pairs = 0
+            for i in range(n):
+                n_pairs += (forecast[i] < np.inf) & (outcome[i] < np.inf)
+            if ranked != n_outcomes or n_pairs != n_outcomes:  # else the ranks among all outcomes, which stand already
+                bb = below = i = 0
+                while below < n_pairs:
+                    value, start, tied = outcome[by_outcome[i]], i, 0
+                    while i < n and outcome[by_outcome[i]] == value:
+                        tied += forecast[by_outcome[i]] < np.inf
+                        i += 1
+                    rank = 2 * below + tied - n_pairs
+                    for k in range(start, i):
+                        b[by_outcome[k]] = rank
+                    bb += tied * rank * rank
+                    below += tied
+                ranked = n_pairs
+            aa = ab = below = i = 0
+            while below < n_pairs:
+                value, tied, of_outcome = forecast[by_forecast[i]], 0, 0
+                while i < n and forecast[by_forecast[i]] == value:
+                    place = by_forecast[i]
+                    if outcome[place] < np.inf:
+                        tied += 1
+                        of_outcome += b[place]
+                    i += 1
+                rank = 2 * below + tied - n_pairs
+                aa += tied * rank * rank
+                ab += rank * of_outcome
+                below += tied
+            spread = np.sqrt(float(aa) * float(bb))
+            out[0, r, m] = ab / spread if spread > 0.0 else np.nan
+            out[1, r, m] = n_pairs

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
-from LIVE_TRADING.common.exact_sums import scaled_sum
+from LIVE_TRADING.common.exact_sums import scaled_sums
 from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.ranks import average_ranks
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import NS_PER_MINUTE
@@ -106,24 +107,16 @@ class ZScoreStandardizer:
 
         Infinity, and anything whose square is, is no forecast.
         """
-        finite = np.abs(raw) < FORECAST_LIMIT
-        if finite.all():
-            if raw.shape[-1] < self._config.min_symbols_to_demean:
-                return raw
-            demeaned: FloatArray = raw - (scaled_sum(raw) / raw.shape[-1])[..., None]
-            return demeaned
-        n_symbols = finite.sum(axis=-1)
-        mean = scaled_sum(np.where(finite, raw, 0.0)) / np.maximum(n_symbols, 1)
-        mean = np.where(n_symbols >= self._config.min_symbols_to_demean, mean, 0.0)
-        known: FloatArray = np.where(finite, raw, np.nan)
-        return known - mean[..., None]
+        given = np.ascontiguousarray(raw, dtype=np.float64).reshape(-1, raw.shape[-1])
+        sums, relative = np.empty((2, given.shape[0])), np.empty(raw.shape)
+        scaled_sums(given, FORECAST_LIMIT, sums)
+        demean(given, FORECAST_LIMIT, sums, self._config.min_symbols_to_demean, relative.reshape(given.shape))
+        return relative
 
     def score(self, state: StandardizerState, relative: FloatArray) -> tuple[StandardizerState, FloatArray]:
         """Return the memory with today's forecasts in it, and z (H, M, N) of `relative` forecasts."""
-        z_max = self._config.z_max
-        z: FloatArray = relative - state.window_mean
-        z /= state.window_sd
-        np.minimum(np.maximum(z, -z_max, out=z), z_max, out=z)
+        z = np.empty(relative.shape)
+        z_scores(relative, state.window_mean, state.window_sd, self._config.z_max, z)
         return self._observe(state, relative), z
 
     def standardize(self, state: StandardizerState, raw: FloatArray) -> tuple[StandardizerState, FloatArray]:
@@ -131,18 +124,8 @@ class ZScoreStandardizer:
         return self.score(state, self.relative(raw))
 
     def _observe(self, state: StandardizerState, relative: FloatArray) -> StandardizerState:
-        finite = np.isfinite(relative)
-        count = state.today_count + finite
-        deviation = relative - state.today_mean
-        mean: FloatArray = np.maximum(count, 1.0)
-        np.divide(deviation, mean, out=mean)
-        mean += state.today_mean
-        m2: FloatArray = relative - mean
-        m2 *= deviation
-        m2 += state.today_m2
-        if not finite.all():
-            mean = np.where(finite, mean, state.today_mean)
-            m2 = np.where(finite, m2, state.today_m2)
+        count, mean, m2 = today = np.empty((3, *self._shape))
+        observe(relative, state.today_count, state.today_mean, state.today_m2, today)
         return StandardizerState(
             state.session_counts,
             state.session_means,
@@ -191,6 +174,47 @@ class RankStandardizer(ZScoreStandardizer):
         z: FloatArray = np.copysign(self._ndtri((n - np.abs(distance)) / (2.0 * n)), distance)
         z_max = self._config.z_max
         return self._observe(state, relative), np.clip(z, -z_max, z_max, out=z)
+
+
+@kernel("void(Array(float64, 2, 'C', readonly=True), float64, float64[:, ::1], int64, float64[:, ::1])")
+def demean(raw: FloatArray, limit: float, sums: FloatArray, least: int, out: FloatArray) -> None:
+    """Write raw forecasts (R, N) less their mean along the row, NaN where one is not below `limit` in size.
+
+    `sums` (2, R) as `scaled_sums` gives them; a row of fewer than `least` forecasts keeps its mean.
+    """
+    for r in range(raw.shape[0]):
+        mean = sums[0, r] / sums[1, r] if sums[1, r] >= least else 0.0
+        for i in range(raw.shape[1]):
+            out[r, i] = raw[r, i] - mean if abs(raw[r, i]) < limit else np.nan
+
+
+@kernel("void(float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64, float64[:, :, ::1])")
+def z_scores(relative: FloatArray, mean: FloatArray, sd: FloatArray, z_max: float, out: FloatArray) -> None:
+    """Write clip((x − mean)/sd, ±z_max) of forecasts x, all (H, M, N); NaN where one of the three is NaN."""
+    for h in range(relative.shape[0]):
+        for m in range(relative.shape[1]):
+            x, about, by, score = relative[h, m], mean[h, m], sd[h, m], out[h, m]
+            for i in range(x.shape[0]):
+                z = (x[i] - about[i]) / by[i]
+                z = z_max if z > z_max else z
+                score[i] = -z_max if z < -z_max else z
+
+
+@kernel("void(float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, :, :, ::1])")
+def observe(relative: FloatArray, count: FloatArray, mean: FloatArray, m2: FloatArray, out: FloatArray) -> None:
+    """Write count, mean and M2 (3, H, M, N) with one more forecast (H, M, N); where it is NaN, as they were (Welford)."""
+    for h in range(relative.shape[0]):
+        for m in range(relative.shape[1]):
+            x, n, average, squares = relative[h, m], count[h, m], mean[h, m], m2[h, m]
+            n_after, average_after, squares_after = out[0, h, m], out[1, h, m], out[2, h, m]
+            for i in range(x.shape[0]):  # two loops: compilers give up where one touches many arrays
+                more = n[i] + 1.0
+                moved = average[i] + (x[i] - average[i]) / more
+                n_after[i] = more if x[i] == x[i] else n[i]
+                average_after[i] = moved if x[i] == x[i] else average[i]
+            for i in range(x.shape[0]):
+                square = (x[i] - average_after[i]) * (x[i] - average[i])
+                squares_after[i] = squares[i] + square if x[i] == x[i] else squares[i]
 
 
 def make_standardizer(
