@@ -23,7 +23,7 @@ def grid_bits(bound: float, n: int) -> int:
 
 
 def grid_scale(bound: float, n: int) -> float:
-    """Return by what `n` values of at most `bound` are multiplied before they are rounded to whole numbers and added."""
+    """Return what turns the grid of `n` values of at most `bound` into whole numbers, which add exactly."""
     return 2.0 ** grid_bits(bound, n)
 
 
@@ -47,7 +47,8 @@ def scaled_sum(values: FloatArray) -> FloatArray:
     *rows, n = values.shape
     sums = np.empty((2, math.prod(rows)))
     scaled_sums(np.ascontiguousarray(values).reshape(-1, max(n, 1)), np.inf, sums)
-    return sums[0].reshape(rows)
+    total: FloatArray = sums[0].reshape(rows)
+    return total
 
 
 @kernel("void(Array(float64, 2, 'C', readonly=True), float64, float64[:, ::1])")

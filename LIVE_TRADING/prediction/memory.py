@@ -195,20 +195,25 @@ def calibrate(
     A symbol whose newest bar is too old has none; otherwise one with a finite score has one, one with a z alone lacks a
     confidence, one with a forecast alone a window.
     """
-    for i in range(stale.shape[0]):
-        reason[i] = _NO_FORECAST
+    reason[:] = 0  # how far the symbol's best forecast came
     for h in range(z.shape[0]):
         for m in range(z.shape[1]):
             forecast, score, weight, calibrated = relative[h, m], z[h, m], confidence[h, m], out[h, m]
             for i in range(stale.shape[0]):
                 calibrated[i] = score[i] * weight[i]
-                if np.isfinite(calibrated[i]):
-                    reason[i] = _OK
-                elif reason[i] != _OK:
-                    if np.isfinite(score[i]):
-                        reason[i] = _COST_UNKNOWN
-                    elif reason[i] != _COST_UNKNOWN and np.isfinite(forecast[i]):
-                        reason[i] = _Z_WARMING_UP
+            for i in range(stale.shape[0]):
+                came = np.int16(abs(forecast[i]) < np.inf)
+                came = np.int16(2) if abs(score[i]) < np.inf else came
+                came = np.int16(3) if abs(calibrated[i]) < np.inf else came
+                reason[i] = came if came > reason[i] else reason[i]
     for i in range(stale.shape[0]):
         if stale[i]:
             reason[i] = _STALE_FEATURES
+        elif reason[i] == 0:
+            reason[i] = _NO_FORECAST
+        elif reason[i] == 1:
+            reason[i] = _Z_WARMING_UP
+        elif reason[i] == 2:
+            reason[i] = _COST_UNKNOWN
+        else:
+            reason[i] = _OK

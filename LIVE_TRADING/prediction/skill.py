@@ -215,8 +215,8 @@ def settle(
 ) -> None:
     """Write what has become of one horizon's forecasts: z (M, N), and below it r/σ_h, infinite where it is unknown.
 
-    r = close/entry − 1 and σ_h in bps, (N,). To the row's `tally` are added the squared errors of `relative` forecasts (M, N)
-    against r/σ_h, both within ±clip, on the grid of `scale` (see `exact_sums`), and their number.
+    r = close/entry − 1 and σ_h in bps, (N,). To the row's `tally` are added the squared errors of `relative` forecasts
+    (M, N) against r/σ_h, both within ±clip, on the grid of `scale` (see `exact_sums`), and their number.
     """
     n_families, n = z.shape
     outcome = settled[n_families]

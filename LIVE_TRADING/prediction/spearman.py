@@ -42,10 +42,10 @@ def rank_correlations(pairs: FloatArray) -> FloatArray:
 
 @kernel("void(float64[:, :, ::1], int64[:, :, ::1], float64[:, :, ::1])")
 def correlate(pairs: FloatArray, order: IntArray, out: FloatArray) -> None:
-    """Write correlations and numbers of pairs (2, R, M) of `pairs` (R, M + 1, N), whose places in ascending order are given.
+    """Write correlations and numbers of pairs (2, R, M) of `pairs` (R, M + 1, N); `order`: their places, ascending.
 
-    ρ = Σ ab / √(Σ a² · Σ b²), a and b twice the rank less the mean rank, among the pairs alone: whole numbers. Ties make
-    a group, which shares the mean of its ranks.
+    ρ = Σ ab / √(Σ a² · Σ b²), a and b twice the rank less the mean rank, among the pairs alone: whole numbers. Ties
+    make a group, which shares the mean of its ranks.
     """
     n_rows, n_families, n = pairs.shape[0], pairs.shape[1] - 1, pairs.shape[2]
     b = np.empty(n, dtype=np.int64)

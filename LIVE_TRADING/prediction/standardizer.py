@@ -202,7 +202,7 @@ def z_scores(relative: FloatArray, mean: FloatArray, sd: FloatArray, z_max: floa
 
 @kernel("void(float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, :, :, ::1])")
 def observe(relative: FloatArray, count: FloatArray, mean: FloatArray, m2: FloatArray, out: FloatArray) -> None:
-    """Write count, mean and M2 (3, H, M, N) with one more forecast (H, M, N); where it is NaN, as they were (Welford)."""
+    """Write count, mean and M2 (3, H, M, N) with one more forecast (H, M, N), after Welford; NaN changes nothing."""
     for h in range(relative.shape[0]):
         for m in range(relative.shape[1]):
             x, n, average, squares = relative[h, m], count[h, m], mean[h, m], m2[h, m]
