@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.types import FloatArray
 
 ArrayMap = dict[str, npt.NDArray[Any]]
 
@@ -38,6 +39,61 @@ class ArrayRecord:
             raise StateError(f"{cls.__name__}: arrays {', '.join(missing)} are missing from the stored state")
         values = {field.name: arrays[field.name] for field in declared}
         return cls(**{name: int(value) if value.ndim == 0 else value for name, value in values.items()})
+
+
+class Rows:
+    """Names rows of a `BlockRecord`: one (N,), or `count` of them (count, N)."""
+
+    def __init__(self, first: int, count: int | None = None) -> None:
+        self.at = first if count is None else slice(first, first + count)
+        self.stop = first + (count or 1)
+
+    def __get__(self, record: BlockRecord | None, owner: type[BlockRecord]) -> FloatArray:
+        if record is None:
+            raise AttributeError(f"rows of a {owner.__name__} are those of one record")
+        rows: FloatArray = record.block[self.at]
+        return rows
+
+
+class BlockRecord(ArrayRecord):
+    """Base of frozen dataclasses that hold many rows of numbers (K, N) in one array, `block`, for a kernel.
+
+    Rows are named by `Rows` in the class; by these names, not as a block, they are written and read.
+    """
+
+    __slots__ = ()
+    block: FloatArray
+
+    def to_arrays(self) -> ArrayMap:
+        """Return the rows and the other fields by name."""
+        arrays = super().to_arrays()
+        del arrays["block"]
+        return {name: self.block[rows.at] for name, rows in _rows_of(type(self)).items()} | arrays  # order: declared
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Return the record whose `to_arrays` gave these arrays; rows are copied.
+
+        Raises
+        ------
+        StateError
+            An array is missing, or rows are of different numbers of symbols.
+        """
+        named = _rows_of(cls)
+        missing = [name for name in named if name not in arrays]
+        if missing:
+            raise StateError(f"{cls.__name__}: arrays {', '.join(missing)} are missing from the stored state")
+        sizes = {name: arrays[name].shape[-1] for name in named}
+        if len(set(sizes.values())) != 1:
+            raise StateError(f"{cls.__name__}: arrays of different numbers of symbols, {sizes}")
+        block = np.empty((max(rows.stop for rows in named.values()), next(iter(sizes.values()))))
+        for name, rows in named.items():  # order: each fills rows of its own
+            block[rows.at] = arrays[name]
+        return super().from_arrays({**arrays, "block": block})
+
+
+def _rows_of(kind: type[BlockRecord]) -> dict[str, Rows]:
+    return {name: value for name, value in vars(kind).items() if isinstance(value, Rows)}  # order: declared
 
 
 def with_prefix(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> ArrayMap:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from LIVE_TRADING.common.determinism import sorted_items
+from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import AllPredictions, BarBatch, FloatArray, Session
@@ -99,7 +101,14 @@ class MarketModel:
         return parts
 
     def from_parts(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> MarketMemory:
-        """Return the memory that `to_parts` gave."""
+        """Return the memory that `to_parts` gave.
+
+        Raises
+        ------
+        StateError
+            An array is missing, or is of another shape than this market's: of other symbols or settings.
+        """
+        self._check_shapes(parts)
         session_open_ns, session_number, advanced_to_ns = (int(value) for value in parts["instants"]["instants"])
         return MarketMemory(
             FeatureState.from_arrays(parts["features"]),
@@ -111,6 +120,22 @@ class MarketModel:
             advanced_to_ns,
             FeatureWindows.from_arrays(parts["windows"]).copy() if "windows" in parts else None,
         )
+
+    def _check_shapes(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        n = self._n_symbols
+        expected = {
+            "features": self.features.initial().to_arrays(),
+            "volatility": self.volatility.initial(n).to_arrays(),
+            "adv": self.adv.initial(n).to_arrays(),
+        }
+        for part, arrays in sorted_items(expected):
+            for name, array in sorted_items(arrays):
+                shape = parts[part][name].shape if name in parts[part] else array.shape  # a missing one is named later
+                if shape != array.shape and not name.startswith("extra."):
+                    raise StateError(
+                        f"stored market memory: {part}/{name} is {shape}, and that of {n} symbols with these settings "
+                        f"is {array.shape}; start it with the symbols and settings that it was stored with"
+                    )
 
     def advance(self, memory: MarketMemory, bars: BarBatch, session: Session) -> tuple[MarketMemory, MarketView]:
         """Take the bars of one bar end, missing ones as NaN; the first of a session rolls the lagged windows."""

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from LIVE_TRADING.common.array_record import ArrayMap, under_prefix, with_prefix
 from LIVE_TRADING.common.ranks import centred_ranks
 from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session
-from LIVE_TRADING.models.arrivals import Arrival, arrival
+from LIVE_TRADING.models.arrivals import arrival
 from LIVE_TRADING.models.feature_config import FeatureConfig
+from LIVE_TRADING.models.feature_rows import blank, write_price_rows, write_returns, write_volatility, write_volume
 from LIVE_TRADING.models.indicators import INDICATORS, Indicators, IndicatorState
 from LIVE_TRADING.models.rings import RingState, WindowSums
 from LIVE_TRADING.models.session_levels import SessionState, advance_session, initial_session, open_session
 from LIVE_TRADING.models.user_features import RecentBars, UserFeatures
-from LIVE_TRADING.models.volume_level import VolumeLevel, VolumeState, safe_volume
+from LIVE_TRADING.models.volume_level import VolumeLevel, VolumeState
 
 __all__ = ["Bars", "FeatureBuilder", "FeatureConfig", "FeatureState", "compute_all"]
 
@@ -108,14 +109,18 @@ class FeatureBuilder:
         self._volume = VolumeLevel(level_span, config.volume_trend_span, config.volume_clip)
         returns, volatilities = config.return_spans, config.volatility_spans
         self._sums = WindowSums([volatilities, returns, [config.volume_span]], n_symbols)
-        self._volatility_span = np.array(volatilities, dtype=float)[:, None]
         needs = config.bars_needed()
-        self._row = {name: row for row, name in enumerate(needs)}
-        self._need = np.array(list(needs.values()))[:, None]  # order: of the names
-        self._most_needed = int(self._need.max())
-        self._indicator_rows = slice(self._row["rsi"], self._row["rsi"] + len(INDICATORS))
-        self._ranked = np.array([self._row[name] for name in config.ranked])
+        self._needs = np.array(list(needs.values()), dtype=np.int64)  # order: of the names
+        self._volatility_spans = np.array(volatilities, dtype=float)
+        rows = {name: row for row, name in enumerate(needs)}
+        self._return_rows = slice(0, rows["rsi"])
+        self._indicator_rows = slice(rows["rsi"], rows["rsi"] + len(INDICATORS))
+        self._volatility_rows = slice(self._indicator_rows.stop, rows["bar_range"])
+        self._range_rows = slice(rows["bar_range"], rows["volume_surprise"])
+        self._volume_rows = slice(rows["volume_surprise"], len(needs))
+        self._ranked = np.array([rows[name] for name in config.ranked])
         self.names: tuple[str, ...] = (*needs, *(f"rank_{name}" for name in config.ranked))
+        self._rank_rows = slice(len(needs), len(self.names))
         self._extra_rows = slice(len(self.names), None)
         self.user_features: UserFeatures | None = None
         if config.extra:
@@ -158,103 +163,27 @@ class FeatureBuilder:
         last_close, session = state.indicators.close, state.session
         if first_of_session:
             session = open_session(session, last_close, state.sums.totals[1])
-        session, reference = advance_session(session, last_close, now)
-        added = self._logarithms(now, reference)
-        squares, returns, log_volume = added
+        added, surprise = np.empty((3, self.n_symbols)), np.empty(self.n_symbols)
+        squares, returns, clipped_volume = added
+        session = advance_session(session, last_close, now, returns)
         np.multiply(returns, returns, out=squares)
-        volume, surprise, clipped_volume = self._volume.advance(state.volume, log_volume)
-        log_volume[:] = clipped_volume
+        volume = self._volume.advance(state.volume, now.volume, surprise, clipped_volume)
         sums, windows = self._sums.advance(state.sums, added, now)
         out = np.empty((len(self.names), self.n_symbols))
         indicators = self._indicators.advance(state.indicators, now, out[self._indicator_rows])
-        self._write_returns(out, returns, windows, session, sums.totals[1])
-        self._relate_to_price(out[self._indicator_rows], now)
-        self._write_volatility(out, windows)
-        self._write_ranges(out, now, session)
-        self._write_volume(out, surprise, volume.trend, clipped_volume, windows[-1])
-        out[self._row["session_elapsed"]] = (slot + 1) / n_bars_session
-        out[self._row["session_bars_left"]] = n_bars_session - slot - 1
-        self._blank(out[: len(self._row)], now)
-        out[len(self._row) : self._extra_rows.start] = centred_ranks(out.take(self._ranked, axis=0))
+        write_returns(added, windows, sums.totals, session.block, out[self._return_rows])
+        write_price_rows(now.values, session.block, out[self._indicator_rows], out[self._range_rows])
+        write_volatility(windows, self._volatility_spans, out[self._volatility_rows])
+        volume_rows = out[self._volume_rows]
+        write_volume(surprise, volume.block, added, windows, self._config.volume_span, volume_rows)
+        volume_rows[-2] = (slot + 1) / n_bars_session
+        volume_rows[-1] = n_bars_session - slot - 1
+        blank(now.close, now.seen, self._needs, out)
+        out[self._rank_rows] = centred_ranks(out.take(self._ranked, axis=0))
         extra = state.extra
         if self.user_features is not None and extra is not None:
             extra = self.user_features.advance(extra, bars, now, slot, out[self._extra_rows])
         return FeatureState(indicators, session, volume, sums, extra), out
-
-    def _logarithms(self, now: Arrival, reference: FloatArray) -> FloatArray:
-        """Return a free row, the bar's returns, and log volume, (3, N); one contiguous logarithm, so that all symbols
-        take the same path through it.
-        """
-        rows = np.empty((3, self.n_symbols))
-        np.divide(now.close, reference, out=rows[1])
-        rows[2] = safe_volume(now.volume)
-        np.log(rows[1:], out=rows[1:])
-        return rows
-
-    def _write_returns(
-        self, out: FloatArray, returns: FloatArray, windows: FloatArray, session: SessionState, total: FloatArray
-    ) -> None:
-        n_spans = len(self._config.return_spans)
-        out[0] = returns
-        out[1 : 1 + n_spans] = windows[-1 - n_spans : -1]
-        np.subtract(total, session.start_total, out=out[self._row["return_session"]])
-        out[self._row["return_last_session"]] = session.last_session
-        out[self._row["gap"]] = session.gap
-
-    def _relate_to_price(self, indicators: FloatArray, now: Arrival) -> None:
-        """Turn raw indicators in units of price into features, in place."""
-        indicators[1:5] /= now.close
-        middle, sd = indicators[5], indicators[6]
-        still = sd == 0.0
-        width = 4.0 * sd
-        width /= middle
-        np.subtract(now.close, middle, out=middle)
-        sd += still
-        middle /= sd
-        sd[:] = width
-
-    def _write_volatility(self, out: FloatArray, windows: FloatArray) -> None:
-        first, n_spans = self._row["volatility_ratio"], len(self._config.volatility_spans)
-        rows = out[first - n_spans : first]
-        np.divide(windows[:n_spans], self._volatility_span, out=rows)
-        np.sqrt(rows, out=rows)
-        still = rows[-1] == 0.0
-        np.divide(rows[0] + still, rows[-1] + still, out=out[first])
-
-    def _write_ranges(self, out: FloatArray, now: Arrival, session: SessionState) -> None:
-        """Write the bar's range, and where the close is within the bar's and the session's."""
-        first = self._row["bar_range"]
-        reach = np.empty((2, self.n_symbols))
-        np.subtract(now.high, now.low, out=reach[0])
-        np.subtract(session.high, session.low, out=reach[1])
-        np.divide(reach[0], now.close, out=out[first])
-        location = out[first + 1 : first + 3]
-        np.subtract(now.close, now.low, out=location[0])
-        np.subtract(now.close, session.low, out=location[1])
-        flat = reach == 0.0
-        reach += flat
-        location /= reach
-        location -= 0.5
-        location += 0.5 * flat
-
-    def _write_volume(
-        self, out: FloatArray, surprise: FloatArray, trend: FloatArray, clipped: FloatArray, window: FloatArray
-    ) -> None:
-        row = self._row["volume_surprise"]
-        out[row] = surprise
-        out[row + 1] = trend
-        np.divide(window, -float(self._config.volume_span), out=out[row + 2])
-        out[row + 2] += clipped
-        unknown = np.isnan(surprise)
-        if np.logical_or.reduce(unknown):
-            out[row + 1 : row + 3, unknown] = np.nan
-
-    def _blank(self, out: FloatArray, now: Arrival) -> None:
-        """Write NaN where a symbol has no bar, or fewer than a feature needs."""
-        if now.missing is not None:
-            out[:, np.flatnonzero(now.missing)] = np.nan
-        if now.fewest < self._most_needed:
-            np.copyto(out, np.nan, where=now.seen < self._need)
 
 
 class Bars(Protocol):

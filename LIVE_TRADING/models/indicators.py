@@ -8,13 +8,15 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.array_record import BlockRecord, Rows
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import BoolArray, FloatArray, IntArray
 from LIVE_TRADING.models.arrivals import Arrival
 
 INDICATORS = ("rsi", "macd", "macd_signal", "macd_histogram", "atr", "bollinger_middle", "bollinger_sd")
-_RSI, _MACD, _SIGNAL, _HISTOGRAM, _ATR, _MIDDLE, _SD = range(len(INDICATORS))
+RSI, MACD, SIGNAL, HISTOGRAM, ATR, MIDDLE, SD = range(len(INDICATORS))
+CLOSE, WILDER, EMA = 0, 1, 4  # rows of the state
 
 
 class IndicatorConfig(FrozenConfig):
@@ -41,14 +43,15 @@ class IndicatorConfig(FrozenConfig):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IndicatorState(ArrayRecord):
+class IndicatorState(BlockRecord):
     """Memory of the indicators. While an average is being seeded its row holds the sum of its inputs so far."""
 
     count: IntArray  # (N,) bars seen
-    close: FloatArray  # (N,) newest close, NaN: none
-    wilder: FloatArray  # (3, N) averages of gain, loss, true range
-    ema: FloatArray  # (3, N) averages of close (fast, slow) and of MACD (signal)
+    block: FloatArray  # (7, N)
     closes: FloatArray  # (W, N) ring: bar number n, from 0, in slot n mod W
+    close = Rows(CLOSE)  # newest close, NaN: none
+    wilder = Rows(WILDER, 3)  # averages of gain, loss, true range
+    ema = Rows(EMA, 3)  # averages of close (fast, slow) and of MACD (signal)
 
 
 class Indicators:
@@ -69,25 +72,16 @@ class Indicators:
     def __init__(self, config: IndicatorConfig, n_symbols: int) -> None:
         self._config = config
         self._n_symbols = n_symbols
-        self._wilder_period = np.array([[config.rsi_period], [config.rsi_period], [config.atr_period]], dtype=float)
-        self._wilder_less = self._wilder_period - 1.0
-        self._average_factor = np.array([[2.0 / (config.macd_fast + 1)], [2.0 / (config.macd_slow + 1)]])
-        self._signal_factor = 2.0 / (config.macd_signal + 1)
-        self._average_period = np.array([[config.macd_fast], [config.macd_slow]], dtype=np.int64)
-        self._columns = np.arange(n_symbols)
+        periods = (config.rsi_period, config.atr_period, config.macd_fast, config.macd_slow, config.macd_signal)
+        self._periods = np.array(periods, dtype=np.int64)
         self.warm_up = np.array(config.bars_needed())
-        self._longest = int(self.warm_up.max())
 
     def initial(self) -> IndicatorState:
         """Return the memory before the first bar."""
         n = self._n_symbols
-        return IndicatorState(
-            count=np.zeros(n, dtype=np.int64),
-            close=np.full(n, np.nan),
-            wilder=np.zeros((3, n)),
-            ema=np.zeros((3, n)),
-            closes=np.zeros((self._config.bollinger_period, n)),
-        )
+        block = np.zeros((7, n))
+        block[CLOSE] = np.nan
+        return IndicatorState(np.zeros(n, dtype=np.int64), block, np.zeros((self._config.bollinger_period, n)))
 
     def advance(self, state: IndicatorState, bars: Arrival, values: FloatArray) -> IndicatorState:
         """Return the memory after the bars of one bar end, and write the raw indicators into `values`.
@@ -95,107 +89,79 @@ class Indicators:
         `values` has shape (7, N), in the order of `INDICATORS`, in units of price save RSI. Until a symbol's warm-up is
         over, and where it has no bar, what is written means nothing (finite or NaN): see `ready`.
         """
-        young = bars.fewest <= self._longest
-        wilder = self._wilder(state, bars, young)
-        ema = self._averages(state, bars, young)
-        macd = np.subtract(ema[0], ema[1], out=values[_MACD])
-        self._signal(state, ema, macd, bars, young)
-        np.subtract(macd, ema[2], out=values[_HISTOGRAM])
-        _relative_strength(wilder, values[_RSI])
-        values[_SIGNAL] = ema[2]
-        values[_ATR] = wilder[2]
-        self._moments(state.closes, bars, values[_MIDDLE], values[_SD])
-        if bars.missing is None:
-            return IndicatorState(bars.seen, bars.close, wilder, ema, state.closes)
-        close = np.where(bars.missing, state.close, bars.close)
-        bars.hold(wilder, state.wilder)
-        bars.hold(ema, state.ema)
-        return IndicatorState(bars.seen, close, wilder, ema, state.closes)
+        block = np.empty(state.block.shape)
+        advance_averages(bars.values, bars.seen, self._periods, state.block, block, values)
+        advance_moments(bars.close, bars.before, state.closes, values)
+        return IndicatorState(bars.seen, block, state.closes)
 
     def ready(self, bars: Arrival) -> BoolArray:
         """Return where the values of `advance` mean something, shape (7, N)."""
         known: BoolArray = bars.has_bar & (bars.seen >= self.warm_up[:, None])
         return known
 
-    def _wilder(self, state: IndicatorState, bars: Arrival, young: bool) -> FloatArray:
-        """Return averages (3, N) of gain, loss and true range."""
-        inputs = np.empty((3, self._n_symbols))
-        gain, loss, true_range = inputs
-        np.subtract(bars.close, state.close, out=loss)
-        np.maximum(loss, 0.0, out=gain)
-        np.subtract(gain, loss, out=loss)
-        np.maximum(bars.high, state.close, out=true_range)
-        true_range -= np.minimum(bars.low, state.close)
-        averages: FloatArray = state.wilder * self._wilder_less
-        averages += inputs
-        averages /= self._wilder_period
-        if young:
-            _seed(averages, state.wilder, inputs, bars.seen - 1, self._wilder_period)
-        return averages
 
-    def _averages(self, state: IndicatorState, bars: Arrival, young: bool) -> FloatArray:
-        """Return averages (3, N); the last row, of MACD, is still to be written."""
-        ema = np.empty((3, self._n_symbols))
-        old, new = state.ema[:2], ema[:2]
-        np.subtract(bars.close, old, out=new)
-        new *= self._average_factor
-        new += old
-        if young:
-            late = self._average_period - self._config.macd_slow
-            _seed(new, old, bars.close, bars.seen + late, self._average_period)
-        return ema
-
-    def _signal(self, state: IndicatorState, ema: FloatArray, macd: FloatArray, bars: Arrival, young: bool) -> None:
-        old, new = state.ema[2], ema[2]
-        np.subtract(macd, old, out=new)
-        new *= self._signal_factor
-        new += old
-        if young:
-            _seed(new, old, macd, bars.seen - (self._config.macd_slow - 1), self._config.macd_signal)
-
-    def _moments(self, closes: FloatArray, bars: Arrival, middle: FloatArray, sd: FloatArray) -> None:
-        """Write mean and population sd of the window; the newest close takes the oldest's slot in the ring.
-
-        The record before needs only the other slots: whatever comes next, its oldest close leaves the window.
-        """
-        period = len(closes)
-        slot = bars.before % period
-        slot *= self._n_symbols
-        slot += self._columns
-        closes.reshape(-1)[slot] = bars.close
-        difference = closes - bars.close
-        mean = sum_rows(difference)
-        mean /= period
-        np.add(bars.close, mean, out=middle)
-        np.multiply(difference, difference, out=difference)
-        variance = sum_rows(difference)
-        variance /= period
-        mean *= mean
-        variance -= mean
-        np.maximum(variance, 0.0, out=variance)
-        np.sqrt(variance, out=sd)
-
-
-def sum_rows(values: FloatArray) -> FloatArray:
-    """Return the sum over the first axis, added row after row whatever the number of columns.
-
-    numpy adds a single column pairwise, which rounds differently: a symbol alone must get the bits it gets in company.
-    """
-    total: FloatArray = np.add.accumulate(values)[-1] if values.shape[1] == 1 else np.add.reduce(values)
-    return total
-
-
-def _relative_strength(wilder: FloatArray, out: FloatArray) -> None:
-    total = wilder[0] + wilder[1]
-    total += total == 0.0
-    np.divide(wilder[0], total, out=out)
-    out *= 100.0
-
-
-def _seed(
-    new: FloatArray, old: FloatArray, inputs: FloatArray, n_inputs: IntArray, period: FloatArray | IntArray | int
+@kernel("void(float64[:, ::1], int64[::1], int64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def advance_averages(
+    bars: FloatArray, seen: IntArray, periods: IntArray, before: FloatArray, after: FloatArray, values: FloatArray
 ) -> None:
-    """Replace in `new` the averages that are not seeded yet: the sum so far, with the p-th input the mean of the p."""
-    total = old + inputs
-    seeded = np.where(n_inputs == period, total / period, total)
-    np.copyto(new, np.where(n_inputs >= 1, seeded, 0.0), where=n_inputs <= period)
+    """Write `IndicatorState.block` after bars (5, N), and all but the moments into `values` (7, N).
+
+    `periods`: of RSI, ATR, MACD's fast, slow and signal average. An average whose number of inputs n is not above its
+    period p is still the sum of them, for n = p their mean; before the first it is 0.
+    """
+    rsi, atr, fast, slow, signal = periods
+    high, low, close = bars[1], bars[2], bars[3]
+    after[:] = before
+    for i in range(close.shape[0]):
+        if close[i] != close[i]:
+            continue
+        last, n = before[CLOSE, i], seen[i]
+        after[CLOSE, i] = close[i]
+        gain = max(close[i] - last, 0.0)
+        loss = gain - (close[i] - last)
+        true_range = max(high[i], last) - min(low[i], last)
+        for k in range(3):
+            p, x = (rsi, gain) if k == 0 else (rsi, loss) if k == 1 else (atr, true_range)
+            old = before[WILDER + k, i]
+            if n - 1 > p:
+                after[WILDER + k, i] = (old * (p - 1.0) + x) / p
+            else:
+                after[WILDER + k, i] = 0.0 if n == 1 else (old + x) / p if n - 1 == p else old + x
+        for k in range(3):
+            p, n_inputs = (fast, n + fast - slow) if k == 0 else (slow, n) if k == 1 else (signal, n - slow + 1)
+            old, x = before[EMA + k, i], close[i] if k < 2 else after[EMA, i] - after[EMA + 1, i]
+            if n_inputs > p:
+                after[EMA + k, i] = (x - old) * (2.0 / (p + 1.0)) + old
+            else:
+                after[EMA + k, i] = 0.0 if n_inputs < 1 else (old + x) / p if n_inputs == p else old + x
+    for i in range(close.shape[0]):
+        moves = after[WILDER, i] + after[WILDER + 1, i]
+        values[RSI, i] = after[WILDER, i] / (moves if moves != 0.0 else 1.0) * 100.0
+        values[MACD, i] = after[EMA, i] - after[EMA + 1, i]
+        values[SIGNAL, i] = after[EMA + 2, i]
+        values[HISTOGRAM, i] = values[MACD, i] - values[SIGNAL, i]
+        values[ATR, i] = after[WILDER + 2, i]
+
+
+@kernel("void(float64[::1], int64[::1], float64[:, ::1], float64[:, ::1])")
+def advance_moments(close: FloatArray, before: IntArray, closes: FloatArray, values: FloatArray) -> None:
+    """Write mean and population sd of the last W closes into `values` (7, N).
+
+    The newest close takes the oldest's slot in the ring `closes` (W, N). The record before needs only the other slots:
+    whatever comes next, its oldest close leaves the window.
+    """
+    period, n = closes.shape
+    total, squares = np.zeros(n), np.zeros(n)
+    for i in range(n):
+        if close[i] == close[i]:
+            closes[before[i] % period, i] = close[i]
+    for k in range(period):
+        row = closes[k]
+        for i in range(n):
+            difference = row[i] - close[i]
+            total[i] += difference
+            squares[i] += difference * difference
+    for i in range(n):
+        mean = total[i] / period
+        values[MIDDLE, i] = close[i] + mean
+        values[SD, i] = np.sqrt(max(squares[i] / period - mean * mean, 0.0))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from LIVE_TRADING.common.array_record import ArrayRecord
-from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.common.kernels import kernel
+from LIVE_TRADING.common.types import FloatArray, IntArray
 from LIVE_TRADING.models.arrivals import Arrival
 
 
@@ -36,12 +37,8 @@ class WindowSums:
         self._n_slots = 1 << (longest + 1).bit_length()  # a power of two, at least two above the longest span
         self._n_symbols = n_symbols
         self._shape = (len(spans), self._n_slots, n_symbols)
-        columns = np.arange(n_symbols)
         pairs = [(quantity, span) for quantity, of_quantity in enumerate(spans) for span in of_quantity]
-        self._quantity = np.array([quantity for quantity, _ in pairs])
-        places = np.array(pairs + [(quantity, 0) for quantity in range(len(spans))])  # read, then written
-        self._back = places[:, 1:]
-        self._base = places[:, :1] * self._n_slots * n_symbols + columns
+        self._pairs = np.array(pairs, dtype=np.int64)
 
     def initial(self) -> RingState:
         """Return the memory before the first bar."""
@@ -52,14 +49,35 @@ class WindowSums:
 
         A sum means something once the symbol has had as many bars as its span.
         """
-        totals = state.totals + added
-        bars.hold(totals, state.totals)
-        index = bars.seen - self._back
-        index &= self._n_slots - 1
-        index *= self._n_symbols
-        index += self._base
-        ring, n_sums = state.ring.reshape(-1), len(self._quantity)
-        ring[index[n_sums:]] = totals
-        sums = totals.take(self._quantity, axis=0)
-        sums -= ring.take(index[:n_sums])
+        totals, sums = np.empty(state.totals.shape), np.empty((len(self._pairs), self._n_symbols))
+        advance_sums(bars.close, bars.seen, state.totals, added, self._pairs, state.ring, totals, sums)
         return RingState(totals, state.ring), sums
+
+
+@kernel(
+    "void(float64[::1], int64[::1], float64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, :, ::1], "
+    "float64[:, ::1], float64[:, ::1])"
+)
+def advance_sums(
+    close: FloatArray,
+    seen: IntArray,
+    before: FloatArray,
+    added: FloatArray,
+    pairs: IntArray,
+    ring: FloatArray,
+    totals: FloatArray,
+    sums: FloatArray,
+) -> None:
+    """Write the totals (Q, N), into their ring as well, and the sums (J, N) of J pairs (quantity, span).
+
+    Where a symbol has no bar, NaN in `close` (N,), its totals hold.
+    """
+    last_slot = ring.shape[1] - 1  # slots are a power of two
+    for q in range(totals.shape[0]):
+        for i in range(close.shape[0]):
+            total = before[q, i] + added[q, i] if close[i] == close[i] else before[q, i]
+            totals[q, i] = ring[q, seen[i] & last_slot, i] = total
+    for j in range(pairs.shape[0]):
+        q, span = pairs[j]
+        for i in range(close.shape[0]):
+            sums[j, i] = totals[q, i] - ring[q, (seen[i] - span) & last_slot, i]

@@ -6,48 +6,77 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.array_record import BlockRecord, Rows
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.arrivals import Arrival
 
+HIGH, LOW, BASE, GAP, LAST_SESSION, START_TOTAL = range(6)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SessionState(ArrayRecord):
-    """Memory of the session under way, arrays (N,); NaN: not known (yet)."""
+class SessionState(BlockRecord):
+    """Memory of the session under way, rows (N,); NaN: not known (yet)."""
 
-    high: FloatArray  # of the session so far, NaN: the symbol has had no bar in it
-    low: FloatArray
-    base: FloatArray  # newest close before this session
-    gap: FloatArray  # log(open of the symbol's first bar / base)
-    last_session: FloatArray  # log(base / base of the session before), its gap included
-    start_total: FloatArray  # running total of returns when the session opened
+    block: FloatArray  # (6, N)
+    high = Rows(HIGH)  # of the session so far, NaN: the symbol has had no bar in it
+    low = Rows(LOW)
+    base = Rows(BASE)  # newest close before this session
+    gap = Rows(GAP)  # log(open of the symbol's first bar / base)
+    last_session = Rows(LAST_SESSION)  # log(base / base of the session before), its gap included
+    start_total = Rows(START_TOTAL)  # running total of returns when the session opened
 
 
 def initial_session(n_symbols: int) -> SessionState:
     """Return the memory before the first session."""
-    unknown = np.full(n_symbols, np.nan)
-    return SessionState(unknown, unknown, unknown, unknown, unknown, np.zeros(n_symbols))
+    block = np.full((6, n_symbols), np.nan)
+    block[START_TOTAL] = 0.0
+    return SessionState(block)
 
 
 def open_session(state: SessionState, last_close: FloatArray, total_return: FloatArray) -> SessionState:
     """Return the memory at the start of a session: closes of the one before become the base, nothing has traded."""
-    unknown = np.full(last_close.shape, np.nan)
-    return SessionState(unknown, unknown, last_close, unknown, np.log(last_close / state.base), total_return)
+    block = np.full(state.block.shape, np.nan)
+    block[BASE] = last_close
+    block[LAST_SESSION] = np.log(last_close / state.base)
+    block[START_TOTAL] = total_return
+    return SessionState(block)
 
 
-def advance_session(state: SessionState, last_close: FloatArray, bars: Arrival) -> tuple[SessionState, FloatArray]:
-    """Return the memory after the bars of one bar end, and the price (N,) that each bar's return starts from.
+def advance_session(state: SessionState, last_close: FloatArray, bars: Arrival, returns: FloatArray) -> SessionState:
+    """Return the memory after the bars of one bar end, and write each bar's log return (N,) into `returns`.
 
-    That is the last close, and for a symbol's first bar of a session its open: the way from one session to the next
-    is the gap's.
+    It starts from the last close, for a symbol's first bar of a session from its open: the way from one session to the
+    next is the gap's.
     """
-    opening = np.isnan(state.high)
-    high, low = np.fmax(state.high, bars.high), np.fmin(state.low, bars.low)
-    bars.hold(high, state.high)
-    bars.hold(low, state.low)
-    if not np.logical_or.reduce(opening):
-        return SessionState(high, low, state.base, state.gap, state.last_session, state.start_total), last_close
-    gap = np.where(opening, np.log(bars.open / state.base), state.gap)
-    bars.hold(gap, state.gap)
-    reference = np.where(opening, bars.open, last_close)
-    return SessionState(high, low, state.base, gap, state.last_session, state.start_total), reference
+    block, ratios = np.empty(state.block.shape), np.empty((2, returns.size))
+    if advance_levels(bars.values, last_close, state.block, block, ratios):
+        gap = np.log(ratios[1])
+        np.copyto(block[GAP], gap, where=~np.isnan(gap))
+    np.log(ratios[0], out=returns)
+    return SessionState(block)
+
+
+@kernel("int64(float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def advance_levels(
+    bars: FloatArray, last_close: FloatArray, before: FloatArray, after: FloatArray, ratios: FloatArray
+) -> int:
+    """Return how many symbols open their session with these bars (5, N), and write `SessionState.block` after them.
+
+    `ratios` (2, N): close to where its return starts from, and first open to base, NaN for other bars than a first.
+    """
+    open_, high, low, close = bars[0], bars[1], bars[2], bars[3]
+    n_opening = 0
+    after[:] = before
+    for i in range(close.shape[0]):
+        ratios[0, i] = ratios[1, i] = np.nan
+        if close[i] != close[i]:
+            continue
+        if before[HIGH, i] != before[HIGH, i]:
+            n_opening += 1
+            after[HIGH, i], after[LOW, i] = high[i], low[i]
+            ratios[0, i], ratios[1, i] = close[i] / open_[i], open_[i] / before[BASE, i]
+        else:
+            after[HIGH, i], after[LOW, i] = max(before[HIGH, i], high[i]), min(before[LOW, i], low[i])
+            ratios[0, i] = close[i] / last_close[i]
+    return n_opening

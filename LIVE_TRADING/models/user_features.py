@@ -150,13 +150,12 @@ class UserFeatures:
 
     def advance(self, recent: RecentBars, bars: BarBatch, now: Arrival, slot: int, out: FloatArray) -> RecentBars:
         """Return the memory with the bars `now`, and write each function's value (N,) into its row of `out` (X, N)."""
-        row = np.stack([getattr(now, name) for name in _ROWS])
-        recent = recent.joined(row, bars.bar_end_ns, slot, self._lookback)
+        recent = recent.joined(now.values, bars.bar_end_ns, slot, self._lookback)
         seen = self.bars_of(recent)
         for place, feature in zip(out, self.features, strict=True):
             place[:] = feature.newest(seen)
-        if now.missing is not None:
-            np.copyto(out, np.nan, where=now.missing)
+        if now.n_missing:
+            out[:, ~now.has_bar] = np.nan
         return recent
 
     def bars_of(self, recent: RecentBars) -> FeatureBars:

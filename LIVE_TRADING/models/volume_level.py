@@ -6,21 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.array_record import BlockRecord, Rows
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray
 
+ANCHOR, LEVEL, TREND, KNOWN = range(4)
 _LEAST, _MOST = 1e-300, 1e300  # stand for zero and infinity under the logarithm; the clip does the rest
 _LOG_MOST = 690.0  # just within the logarithms of both
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VolumeState(ArrayRecord):
-    """Memory of the volume level, arrays (N,); logarithms are relative to `anchor`."""
+class VolumeState(BlockRecord):
+    """Memory of the volume level, rows (N,); logarithms are relative to `anchor`."""
 
-    anchor: FloatArray  # log volume of the first bar that traded, NaN: none yet
-    level: FloatArray  # slow average of log volume
-    trend: FloatArray  # fast average of the surprise
-    n_known: FloatArray  # bars with a known volume since the anchor, the anchor's included
+    block: FloatArray  # (4, N)
+    anchor = Rows(ANCHOR)  # log volume of the first bar that traded, NaN: none yet
+    level = Rows(LEVEL)  # slow average of log volume
+    trend = Rows(TREND)  # fast average of the surprise
+    n_known = Rows(KNOWN)  # bars with a known volume since the anchor, the anchor's included
 
 
 class VolumeLevel:
@@ -39,40 +42,48 @@ class VolumeLevel:
 
     def initial(self, n_symbols: int) -> VolumeState:
         """Return the memory before the first bar."""
-        zeros = np.zeros(n_symbols)
-        return VolumeState(np.full(n_symbols, np.nan), zeros, zeros, zeros)
+        block = np.zeros((4, n_symbols))
+        block[ANCHOR] = np.nan
+        return VolumeState(block)
 
-    def advance(self, state: VolumeState, log_volume: FloatArray) -> tuple[VolumeState, FloatArray, FloatArray]:
-        """Return the memory, the surprise (N,), NaN where unknown, and the clipped log volume (N,) against the anchor.
+    def advance(self, state: VolumeState, volume: FloatArray, surprise: FloatArray, clipped: FloatArray) -> VolumeState:
+        """Return the memory after bars of `volume` (N,), NaN where there is no bar or its volume is not known.
 
-        `log_volume` (N,) is NaN where a symbol has no bar. The clipped log volume is the level where volume is unknown,
-        so that sums of it can run on.
+        Writes the surprise (N,), NaN where unknown, and the clipped log volume (N,) against the anchor: the level where
+        volume is unknown, so that sums of it can run on.
         """
-        surprise = log_volume - state.anchor
-        surprise -= state.level
-        np.maximum(surprise, -self._clip, out=surprise)
-        np.minimum(surprise, self._clip, out=surprise)
-        unknown = np.isnan(surprise)
-        some_unknown = bool(np.logical_or.reduce(unknown))
-        step = np.where(unknown, 0.0, surprise) if some_unknown else surprise
-        n_known = state.n_known + 1.0
-        relative = state.level + step
-        level = np.maximum(1.0 / n_known, self._level_factor)
-        level *= step
-        level += state.level
-        trend = step - state.trend
-        trend *= self._trend_factor
-        trend += state.trend
-        if not some_unknown:
-            return VolumeState(state.anchor, level, trend, n_known), surprise, relative
-        first = np.isnan(state.anchor) & (np.abs(log_volume) < _LOG_MOST)
-        anchor = np.where(first, log_volume, state.anchor)
-        np.copyto(trend, state.trend, where=unknown)
-        np.copyto(n_known, state.n_known + first, where=unknown)
-        return VolumeState(anchor, level, trend, n_known), surprise, relative
+        safe = np.minimum(np.maximum(volume, _LEAST), _MOST)  # where a logarithm is finite; NaN stays NaN
+        block = np.empty(state.block.shape)
+        rows = (surprise, clipped)
+        advance_volume(np.log(safe), state.block, self._level_factor, self._trend_factor, self._clip, block, *rows)
+        return VolumeState(block)
 
 
-def safe_volume(volume: FloatArray) -> FloatArray:
-    """Return volume with zero and infinity moved to where a logarithm is finite; NaN stays NaN."""
-    safe: FloatArray = np.maximum(volume, _LEAST)
-    return np.minimum(safe, _MOST, out=safe)
+@kernel("void(float64[::1], float64[:, ::1], float64, float64, float64, float64[:, ::1], float64[::1], float64[::1])")
+def advance_volume(
+    log_volume: FloatArray,
+    before: FloatArray,
+    level_factor: float,
+    trend_factor: float,
+    clip: float,
+    after: FloatArray,
+    surprise: FloatArray,
+    clipped: FloatArray,
+) -> None:
+    """Write `VolumeState.block` after bars of `log_volume` (N,), NaN: unknown, and what `VolumeLevel.advance` gives."""
+    after[:] = before
+    for i in range(log_volume.shape[0]):
+        level = before[LEVEL, i]
+        u = log_volume[i] - before[ANCHOR, i] - level
+        if u != u:
+            surprise[i], clipped[i] = np.nan, level
+            if before[ANCHOR, i] != before[ANCHOR, i] and abs(log_volume[i]) < _LOG_MOST:
+                after[ANCHOR, i] = log_volume[i]
+                after[KNOWN, i] = before[KNOWN, i] + 1.0
+            continue
+        u = min(max(u, -clip), clip)
+        n_known = before[KNOWN, i] + 1.0
+        surprise[i], clipped[i] = u, level + u
+        after[LEVEL, i] = level + max(1.0 / n_known, level_factor) * u
+        after[TREND, i] = before[TREND, i] + (u - before[TREND, i]) * trend_factor
+        after[KNOWN, i] = n_known

@@ -152,6 +152,14 @@ def test_every_kind_of_damage_is_a_state_error_or_no_damage(busy: Desk) -> None:
             decode_core(data[:size], "the-file", busy.plan.assembly)
 
 
+@pytest.mark.parametrize("name", ["indicators.closes", "sums.ring", "session.high"])
+def test_a_market_memory_of_other_symbols_or_settings_is_refused(busy: Desk, name: str) -> None:
+    parts = decode_arrays(state_bytes(busy))
+    parts["features"][name] = parts["features"][name][..., :-1]
+    with pytest.raises(StateError, match=f"the-file: .*{name}.*symbols with these settings"):
+        decode_core(encode_arrays(parts), "the-file", busy.plan.assembly)
+
+
 # -- files for people ------------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ from talib_reference import by_talib
 
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.models.arrivals import arrival
-from LIVE_TRADING.models.indicators import INDICATORS, IndicatorConfig, Indicators, sum_rows
+from LIVE_TRADING.models.indicators import INDICATORS, IndicatorConfig, Indicators, advance_averages, advance_moments
+from tests.support.kernels import assert_same_interpreted, awkward
 
 DEFAULT = IndicatorConfig()
 OTHER = IndicatorConfig(rsi_period=7, macd_fast=5, macd_slow=35, macd_signal=5, bollinger_period=12, atr_period=21)
@@ -112,15 +113,6 @@ def test_a_symbol_alone_has_the_bits_it_has_in_company(n_symbols):
         np.testing.assert_array_equal(alone[:, :, 0], together[:, :, column])
 
 
-def test_sum_rows_adds_in_order():
-    values = np.random.default_rng(2).normal(size=(21, 1)) * 1e3
-    expected = 0.0
-    for value in values[:, 0]:
-        expected += value
-    assert sum_rows(values)[0] == expected
-    assert (sum_rows(np.repeat(values, 4, axis=1)) == expected).all()
-
-
 def test_the_record_before_stays_valid():
     bars = synthetic(n_symbols=4, n_sessions=4, missing=0.1)
     indicators = Indicators(DEFAULT, 4)
@@ -144,3 +136,15 @@ def test_the_record_before_stays_valid():
 def test_periods_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):
         IndicatorConfig(**wrong)
+
+
+@pytest.mark.parametrize("config", [DEFAULT, SHORT], ids=["default", "shortest"])
+def test_the_kernels_say_the_same_interpreted(config):
+    rng, n = np.random.default_rng(7), 40
+    seen = rng.integers(1, 45, n)
+    bars = awkward(rng, (5, n))
+    periods = np.array([config.rsi_period, config.atr_period, config.macd_fast, config.macd_slow, config.macd_signal])
+    blocks = awkward(rng, (7, n)), np.empty((7, n)), np.empty((7, n))
+    assert_same_interpreted(advance_averages, bars, seen, periods, *blocks)
+    closes = awkward(rng, (config.bollinger_period, n))
+    assert_same_interpreted(advance_moments, bars[3], seen - 1, closes, np.empty((7, n)))

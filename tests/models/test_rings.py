@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.models.arrivals import arrival
-from LIVE_TRADING.models.rings import WindowSums
+from LIVE_TRADING.models.rings import WindowSums, advance_sums
+from tests.support.kernels import assert_same_interpreted, awkward
 
 SPANS = ([1, 3, 8], [2, 7], [5])
 PAIRS = [(quantity, span) for quantity, spans in enumerate(SPANS) for span in spans]
@@ -68,3 +69,10 @@ def test_the_record_before_stays_valid(n_bars, seed):
         np.testing.assert_array_equal(state.totals, totals)
         np.testing.assert_array_equal(windows.advance(state, added, now)[1], sums)
         state, count = after, now.seen
+
+
+def test_the_kernel_says_the_same_interpreted():
+    rng, n = np.random.default_rng(7), 30
+    arrays = awkward(rng, (n,)), rng.integers(0, 90, n), awkward(rng, (3, n)), awkward(rng, (3, n)), np.array(PAIRS)
+    ring, totals, sums = awkward(rng, (3, 16, n)), np.empty((3, n)), np.empty((len(PAIRS), n))
+    assert_same_interpreted(advance_sums, *arrays, ring, totals, sums)

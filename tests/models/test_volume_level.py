@@ -9,7 +9,8 @@ import pytest
 
 from LIVE_TRADING.common.types import BarBatch
 from LIVE_TRADING.models.arrivals import arrival
-from LIVE_TRADING.models.volume_level import VolumeLevel, safe_volume
+from LIVE_TRADING.models.volume_level import VolumeLevel, advance_volume
+from tests.support.kernels import assert_same_interpreted, awkward
 
 LEVEL_SPAN, TREND_SPAN, CLIP = 20.0, 5, 2.0
 
@@ -23,7 +24,8 @@ def run(volumes, has_bar=None):
     for volume, present in zip(volumes, has_bar, strict=True):
         price = np.where(present, 7.0, np.nan)
         now = arrival(BarBatch(0, 1, price, price, price, price, volume, price, price), count)
-        state, surprise, relative = tracker.advance(state, np.log(safe_volume(now.volume)))
+        surprise, relative = np.empty((2, volumes.shape[1]))
+        state = tracker.advance(state, now.volume, surprise, relative)
         out.append((surprise, state.trend, relative))
         count = now.seen
     return np.array(out).swapaxes(0, 1)
@@ -89,3 +91,9 @@ def test_a_missing_bar_holds_the_level_whatever_volume_comes_with_it():
         own = has_bar[:, column]
         np.testing.assert_array_equal(got[:, own, column], run(volumes[own, column][:, None])[:, :, 0])
         assert np.isnan(got[0, ~own, column]).all()
+
+
+def test_the_kernel_says_the_same_interpreted():
+    rng, n = np.random.default_rng(7), 60
+    before, rows = awkward(rng, (4, n)), np.empty((6, n))
+    assert_same_interpreted(advance_volume, awkward(rng, (n,)), before, 0.1, 0.3, CLIP, rows[:4], rows[4], rows[5])
