@@ -19,6 +19,7 @@ from LIVE_TRADING.backtest.summary import SUMMARY_FORMAT
 from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import FloatArray
+from LIVE_TRADING.pages.numbers import count
 
 EQUITY = "equity.csv"
 AT_MOST = 12
@@ -95,7 +96,7 @@ def read_outputs(folders: Sequence[Path]) -> tuple[Output, ...]:
     """
     if not 2 <= len(folders) <= AT_MOST:
         raise ConfigurationError(
-            f"{len(folders)} folders are given; compare 2 to {AT_MOST} outputs of bin.run_backtest"
+            f"compare_runs: {count(len(folders), 'folder')} given; compare 2 to {AT_MOST} outputs of bin.run_backtest"
         )
     places = [folder.resolve() for folder in folders]
     for folder, place in zip(folders, places, strict=True):

@@ -18,6 +18,7 @@ from LIVE_TRADING.backtest.recorder import Effort, Recorder
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker
 from LIVE_TRADING.cli.compose import (
     Source,
+    left_out_text,
     open_source,
     peak_rss_mb,
     run_name,
@@ -143,11 +144,17 @@ def _closes(panel: BarPanel, symbol: str, sessions: tuple[Session, ...]) -> Pric
     return PriceLine(panel.bar_end_ns[rows], panel.close[rows, panel.column_of(symbol)].copy())
 
 
+def _left_out(source: Source) -> str:
+    return left_out_text(source.left_out, len(source.panel.symbols))
+
+
 def _notes(source: Source, gate_off: str) -> tuple[str, ...]:
     """Return what a reader of the report should know of data and models."""
     notes = []
     if source.panel.dropped_outside_sessions:
         notes.append(f"{source.panel.dropped_outside_sessions:,} bars outside regular sessions were left out.")
+    if source.left_out:
+        notes.append(f"{_left_out(source)}.")
     if gate_off:
         notes.append(f"The barrier gate was off, so it made no entry smaller and blocked none: {gate_off}.")
     return tuple(notes)
@@ -181,6 +188,8 @@ def run_backtest(
         raise ConfigurationError("name the models to backtest: --run-id or --run-root")
     source = open_source(data, settings, interval_minutes, calendar, folder)
     console = Console(stderr=True)
+    if source.left_out:
+        console.print(_left_out(source), soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("backtest", total=None)
 

@@ -12,7 +12,7 @@ from LIVE_TRADING.backtest.lookahead import CutFeed, LookaheadReport, Progress, 
 from LIVE_TRADING.backtest.observed import FEATURES, FORECASTS, Difference, Watch
 from LIVE_TRADING.backtest.user_feature_check import UserFeatureReport, check_user_feature, whole_bars
 from LIVE_TRADING.cli.backtest import BacktestRequest, open_backtest
-from LIVE_TRADING.cli.compose import open_recording, run_name, settings_for, source_of
+from LIVE_TRADING.cli.compose import left_out_text, open_recording, run_name, settings_for, source_of
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.cli.options import run_folder
 from LIVE_TRADING.cli.settings import Settings
@@ -101,7 +101,10 @@ def check_run(
     if folder is None:
         raise ConfigurationError("name the models to check: --run-id or --run-root")
     settings = settings_for(profile, overrides)
-    recording = open_recording(data, settings, interval_minutes, calendar, folder)
+    recording, strangers = open_recording(data, settings, interval_minutes, calendar, folder)
+    if strangers:
+        used = len(recording.panel().symbols)
+        Console(stderr=True).print(left_out_text(strangers, used), soft_wrap=True, highlight=False)
     request = BacktestRequest(folder, run_name(run_id, run_root), start, end)
     with progress_display() as display:
         found = check(recording, settings, request, count, seed, ProgressBars(display))

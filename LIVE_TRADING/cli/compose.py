@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from LIVE_TRADING.brokers.exchange import SimulatedExchange
@@ -21,16 +21,21 @@ from LIVE_TRADING.data.registry import DataOptions, get_data_provider, get_recor
 from LIVE_TRADING.engine.run_setup import CENT, DataFacts
 from LIVE_TRADING.models.loader import ModelLoader
 
+NAMED = 20  # symbols that a message names at most
 HISTORY_SESSIONS = 12  # the exchange's statistics reach back ten sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Recorded or simulated bars, and what the venue allows for their symbols."""
+    """Recorded or simulated bars, and what the venue allows for their symbols.
+
+    `left_out` are the symbols of the data that the models do not know.
+    """
 
     provider: HistoricalDataProvider
     facts: DataFacts
     instruments: dict[str, Instrument]
+    left_out: tuple[str, ...] = ()
 
     @property
     def panel(self) -> BarPanel:
@@ -70,11 +75,27 @@ def open_source(
     """
     options = DataOptions(interval_minutes=interval_minutes, calendar=calendar, simulated=settings.simulated)
     provider = get_data_provider(spec, options)
+    strangers: tuple[str, ...] = ()
     if run_root is not None:
         universe = ModelLoader(run_root).manifest.symbols
-        if set(universe) < set(provider.symbols):
+        strangers = not_known(universe, provider.symbols)
+        if strangers:
             provider = HistoricalDataProvider(provider.panel.select(universe))
-    return source_of(provider, settings)
+    return replace(source_of(provider, settings), left_out=strangers)
+
+
+def not_known(universe: Sequence[str], symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the symbols of data that hold a universe and more, less the universe; none where a part of it lacks."""
+    return tuple(name for name in symbols if name not in set(universe)) if set(universe) < set(symbols) else ()
+
+
+def left_out_text(symbols: Sequence[str], used: int) -> str:
+    """Return, in a sentence, which symbols of the data are left out beside those used; empty where none is."""
+    if not symbols:
+        return ""
+    named = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
+    total = used + len(symbols)
+    return f"{len(symbols):,} of {total:,} symbols of the data left out, for the models do not know them: {named}"
 
 
 def source_of(provider: HistoricalDataProvider, settings: Settings) -> Source:
@@ -93,8 +114,10 @@ def source_of(provider: HistoricalDataProvider, settings: Settings) -> Source:
 
 def open_recording(
     spec: str, settings: Settings, interval_minutes: int | None, calendar: str, run_root: Path
-) -> Recording:
+) -> tuple[Recording, tuple[str, ...]]:
     """Return the bars that a spec names, of the universe of a run, so that they can be had as of any instant.
+
+    Beside them the symbols that the models do not know, which are left out.
 
     Raises
     ------
@@ -104,7 +127,8 @@ def open_recording(
     options = DataOptions(interval_minutes=interval_minutes, calendar=calendar, simulated=settings.simulated)
     recording = get_recording(spec, options)
     universe = ModelLoader(run_root).manifest.symbols
-    return OfSymbols(recording, universe) if set(universe) < set(recording.panel().symbols) else recording
+    strangers = not_known(universe, recording.panel().symbols)
+    return (OfSymbols(recording, universe) if strangers else recording), strangers
 
 
 def _instruments(settings: Settings, calendar: str) -> InstrumentsConfig:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, PaperBroker
-from LIVE_TRADING.cli.compose import Source, open_source, session_close_ns, session_open_ns, venue
+from LIVE_TRADING.cli.compose import Source, left_out_text, open_source, session_close_ns, session_open_ns, venue
 from LIVE_TRADING.cli.exits import ExitCode, LiveGateError
 from LIVE_TRADING.cli.settings import Settings, engine_config
 from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
@@ -183,6 +183,9 @@ def run_live_trading(
                 f"decides after {iso_utc(run.warmup_until_ns)}"
                 + (f", resumes at {iso_utc(engine.recovered.resume_ns)}" if engine.recovered.resumed else "")
             )
+            if source.left_out:
+                told = left_out_text(source.left_out, len(run.symbols))
+                console.print(told, soft_wrap=True, highlight=False)
             if engine.barrier_gate_off:
                 console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
             if dry_run:

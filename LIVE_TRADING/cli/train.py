@@ -103,9 +103,9 @@ def classifier_table(report: TrainingReport) -> Table | str:
     """Return the out-of-sample evidence of the barrier classifiers, or why there are none."""
     if not report.classifiers:
         return f"No barrier classifiers, the barrier gate will be off: {report.no_classifiers}."
-    table = Table(title="barrier classifiers", title_justify="left")
-    for name in ("target", "train rows", "base rate", "Brier", "of the base rate", "gain", "± s.e."):
-        table.add_column(name, justify="left" if name == "target" else "right")
+    table = Table(title="barrier classifiers", title_justify="left", padding=(0, 1, 0, 0))  # whole in 80 columns
+    for name in ("target", "train\nrows", "base\nrate", "Brier\nscore", "of the\nbase rate", "gain", "± s.e."):
+        table.add_column(name, justify="left" if name == "target" else "right", no_wrap=True)
     for classifier in report.classifiers:
         metrics = classifier.metrics
         table.add_row(

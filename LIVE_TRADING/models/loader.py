@@ -309,16 +309,13 @@ class ModelLoader:
     def _check_fit(self, path: Path, manifest: Manifest) -> None:
         """Refuse a run that was trained for other bars, features or symbols than the caller feeds."""
         if self._interval_ns is not None and self._interval_ns != manifest.interval_ns:
-            raise _mismatch(
-                path,
-                "bar interval",
-                interval_text(self._interval_ns),
-                interval_text(manifest.interval_ns),
-                "use bars of that interval or train on these",
+            raise ModelLoadError(
+                f"{path}: bar interval: the run wants {interval_text(manifest.interval_ns)}, the bars have "
+                f"{interval_text(self._interval_ns)}; use bars of the run's interval or train on these"
             )
         if self._features is not None and self._features != manifest.features:
             raise ModelLoadError(
-                f"{path}: features {_difference(self._features, manifest.features)}; use the feature configuration of "
+                f"{path}: features: {_difference(self._features, manifest.features)}; use the feature configuration of "
                 "the run, or train with this one"
             )
         if self._memory_config is not None and self._memory_config != manifest.memory_config:
@@ -375,22 +372,24 @@ def _parse(path: Path, data: bytes, record: type[R]) -> R:
         raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
 
 
-def _difference(expected: tuple[str, ...], found: tuple[str, ...]) -> str:
-    """Return in words how two lists of names differ."""
-    lacking = [name for name in expected if name not in found]
-    surplus = [name for name in found if name not in expected]
-    if not lacking and not surplus:
-        return f"expected in the order {', '.join(expected)}, found {', '.join(found)}"
-    return f"that are missing: {', '.join(lacking) or 'none'}; that are unexpected: {', '.join(surplus) or 'none'}"
+def _difference(here: tuple[str, ...], run: tuple[str, ...]) -> str:
+    """Return in words how the names given here differ from those that the run was trained with."""
+    wanted = [name for name in run if name not in here]
+    given = [name for name in here if name not in run]
+    if not wanted and not given:
+        return f"the run wants them in the order {', '.join(run)}, the code here gives {', '.join(here)}"
+    parts = [f"the run wants {', '.join(wanted)}, not given here"] if wanted else []
+    parts += [f"the code here gives {', '.join(given)}, not known to the run"] if given else []
+    return "; ".join(parts)
 
 
-def _settings_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Return in words which settings differ."""
-    keys = sorted({*expected, *found})
+def _settings_difference(here: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Return in words which settings given here are not those of the run."""
+    keys = sorted({*here, *run})
     return ", ".join(
-        f"{key} expected {expected.get(key, 'unset')}, found {found.get(key, 'unset')}"
+        f"{key}: the run has {run.get(key, 'none')}, here it is {here.get(key, 'none')}"
         for key in keys
-        if expected.get(key) != found.get(key)
+        if here.get(key) != run.get(key)
     )
 
 

@@ -20,6 +20,7 @@ from LIVE_TRADING.models.arrivals import Arrival
 NAME_PREFIX = "extra_"
 _ROWS = ("open", "high", "low", "close", "volume")
 _NUMBERS = "fiub"
+TRIAL_NS = 0  # end of the bar that functions are tried out with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,9 +119,7 @@ class UserFeature:
 
     def error(self, bars: FeatureBars, what: str) -> ConfigurationError:
         """Return the error that says what the function did."""
-        n_rows = len(bars)
-        when = f"{n_rows} bars to {iso_utc(int(bars.bar_end_ns[-1]))}" if n_rows else "no bars"
-        return ConfigurationError(f"features.extra {self.path}: {what} (given {when})")
+        return ConfigurationError(f"features.extra {self.path}: {what} (given {_in_words(bars)})")
 
 
 class UserFeatures:
@@ -166,9 +165,18 @@ class UserFeatures:
         """Call each function with one bar, as the engine will at the first, so that a wrong one refuses the start."""
         bar = np.array([10.0, 11.0, 9.0, 10.5, 1000.0])
         row = np.repeat(bar[:, None], len(self._symbols), axis=1)
-        trial = self.bars_of(self.initial().joined(row, 0, 0, self._lookback))
+        trial = self.bars_of(self.initial().joined(row, TRIAL_NS, 0, self._lookback))
         for feature in self.features:
             feature.newest(trial)
+
+
+def _in_words(bars: FeatureBars) -> str:
+    n_rows = len(bars)
+    if not n_rows:
+        return "no bars"
+    if n_rows == 1 and bars.bar_end_ns[0] == TRIAL_NS:
+        return "one made-up bar, to try it out before the start"
+    return f"{n_rows} {'bar' if n_rows == 1 else 'bars'} to {iso_utc(int(bars.bar_end_ns[-1]))}"
 
 
 def feature_name(path: str) -> str:

@@ -21,8 +21,9 @@ LIMITS = (
     "symbols should do better than the others, not whether the market rises.",
     "They are meant for this engine, which standardises, weighs and blends them and charges a cost before it acts. A "
     "raw forecast is no signal to trade on.",
-    "They know the symbols, the bar interval and the features below and are refused for others. What happened after "
-    "the training span (new regimes, splits, changed trading hours) they have not seen.",
+    "They know the symbols, the bar interval and the features below. Data that lack one of the symbols, and another "
+    "interval or other features, are refused; symbols that they do not know are left out. What happened after the "
+    "training span (new regimes, splits, changed trading hours) they have not seen.",
     "The universe is the one that was handed in. If its symbols were chosen for having survived or done well, the "
     "evidence is better than life will be.",
     "No forecast here was ever traded. Evidence out of sample says that ranks agreed with what came, not that it pays.",
@@ -34,6 +35,7 @@ def view(run: RunFacts) -> dict[str, Any]:
     manifest = run.manifest
     return {
         "name": run.name,
+        "title": f"Model card of run {run.name}, trained to {manifest.until}",
         "subtitle": (
             f"trained on {manifest.data_start} to {manifest.until} · {count(len(manifest.symbols), 'symbol')} · "
             f"bars of {manifest.interval_ns / NS_PER_MINUTE:g} minutes · {manifest.calendar}"
@@ -70,9 +72,10 @@ def _verdict(run: RunFacts) -> list[str]:
         f"{len(strong)} of {count(len(known), 'model')} {'has' if len(strong) == 1 else 'have'} an IC more than two "
         f"standard errors above 0; without any skill {by_chance:.1f} would be expected."
     )
+    ic, error = best.meta.metrics.ic or 0.0, run.ic_error(best)
     strongest = (
-        f"The strongest is {best.meta.family} at {best.meta.horizon}: {_signed(best.meta.metrics.ic)} ± "
-        f"{_signed(run.ic_error(best), plus=False)}."
+        f"Farthest above 0, counted in its standard errors, is the IC of {best.meta.family} at {best.meta.horizon}: "
+        f"{_signed(ic)} ± {_signed(error, plus=False)}, {_signed(ic / error, 1)} of them."
     )
     return [found, strongest]
 

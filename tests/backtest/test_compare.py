@@ -243,7 +243,7 @@ def test_what_cannot_be_compared_is_refused(folders, tmp_path):
         read_outputs([folders[0], tmp_path / "nowhere"])
     with pytest.raises(ConfigurationError, match="given twice"):
         read_outputs([folders[0], folders[0]])
-    with pytest.raises(ConfigurationError, match="1 folders are given"):
+    with pytest.raises(ConfigurationError, match="1 folder given; compare 2 to 12"):
         read_outputs(folders[:1])
     late = synthetic(n_sessions=3, trade_rate=0.1).record
     moved = tuple(replace(session, date=f"2026-01-0{session.index + 1}") for session in late.scope.sessions)

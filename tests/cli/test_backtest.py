@@ -64,6 +64,16 @@ def test_data_with_more_symbols_than_the_run_backtest_the_run_s(bench: Bench, tm
     assert EXTRA not in set(pd.read_csv(tmp_path / "wide" / "orders.csv")["symbol"])
 
 
+def test_symbols_that_the_models_do_not_know_are_named_at_the_start_and_in_the_report(
+    bench: Bench, tmp_path: Path
+) -> None:
+    said = f"1 of {len(SYMBOLS) + 1} symbols of the data left out, for the models do not know them: {EXTRA}"
+    wide = backtest(bench, tmp_path / "deep" / "wide", data=bench.wide)
+    assert said in wide.stderr
+    assert f"{said}." in (tmp_path / "deep" / "wide" / "report.html").read_text()
+    assert "left out" not in backtest(bench, tmp_path / "all").stderr
+
+
 def test_symbols_restrict_what_is_entered(bench: Bench, tmp_path: Path) -> None:
     assert backtest(bench, tmp_path / "out", "--symbols", "S0002").exit_code == 0
     assert set(pd.read_csv(tmp_path / "out" / "orders.csv")["symbol"]) == {"S0002"}

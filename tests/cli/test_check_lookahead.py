@@ -80,6 +80,7 @@ def test_data_with_more_symbols_than_the_run(bench: Bench) -> None:
     common = ("--run-id", RUN_ID, "--profile", "busy", "--instants", 5)
     wide = run_verb("check_lookahead", "--data", bench.wide, *common)
     assert wide.exit_code == ExitCode.DONE, wide.output
+    assert "for the models do not know them: S0012" in wide.stderr
     assert wide.stdout == run_verb("check_lookahead", "--data", bench.bars, *common).stdout
 
 

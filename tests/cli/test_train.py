@@ -44,12 +44,13 @@ def test_the_classifiers_are_printed_beside_the_base_rate() -> None:
     metrics = classifier_metrics(
         Scored(np.linspace(0.1, 0.9, 100), (np.arange(100) >= 50).astype(float), np.arange(100) // 10), ()
     )
-    classifiers = tuple(ClassifierReport(target, 1_234, metrics) for target in BARRIER_TARGETS)
+    classifiers = tuple(ClassifierReport(target, 1_234_567, metrics) for target in BARRIER_TARGETS)
     table = classifier_table(TrainingReport(Path("run"), "2025-06-30", 30, 12, 32, (), classifiers, ""))
-    console = Console(file=io.StringIO(), width=120)
+    console = Console(file=io.StringIO(), width=80)
     console.print(table)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for word in ("will_peak_5m", "will_valley_5m", "1,234", "0.500", f"{metrics.brier:.5f}", "0.25000"):
+    assert "…" not in text
+    for word in ("will_peak_5m", "will_valley_5m", "1,234,567", "0.500", f"{metrics.brier:.5f}", "0.25000"):
         assert word in text
 
 

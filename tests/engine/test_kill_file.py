@@ -7,18 +7,13 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
-from LIVE_TRADING.brokers.simulated import PaperBroker
-from LIVE_TRADING.common.async_clock import RealTimeClock
-from LIVE_TRADING.data.historical import HistoricalDataProvider
-from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.engine.kill_file import NAME, KillFile
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability import EventType, Notice
 from LIVE_TRADING.risk import TradingState
-from tests.support.runs import PlainForecast, exchange_for, facts_of
 from tests.support.scripted_sessions import LOW_COST_CONFIG, bar_end, listened, panel, start_ns
-from tests.support.told import MoodyBroker, run_told
+from tests.support.told import MoodyBroker, real_time_engine, run_told
 
 
 class _Counts(MoodyBroker):
@@ -76,24 +71,8 @@ def test_removing_it_lifts_nothing_and_resuming_under_it_halts_again(tmp_path: P
 
 
 def test_it_is_seen_while_nothing_happens(tmp_path: Path) -> None:
-    market = panel()
-    session = market.sessions.sessions[0]
-    clock = RealTimeClock(session.open_ns, speed=1.0)  # the first bar is minutes away
-    bus, _ = listened()
-    engine = TradingEngine(
-        PaperBroker(exchange_for(market, session.open_ns), market.sessions, clock),
-        HistoricalDataProvider(market),
-        None,
-        PlainForecast((), 3),
-        config=LOW_COST_CONFIG,
-        clock=clock,
-        facts=facts_of(market),
-        instruments=instruments_for(market.symbols),
-        start_ns=session.open_ns,
-        state_dir=tmp_path,
-        grace_ns=0,
-        bus=bus,
-    )
+    bus, _ = listened()  # the first bar is minutes away
+    engine = real_time_engine(panel(), LOW_COST_CONFIG, speed=1.0, state_dir=tmp_path, bus=bus)
 
     def answer(notice: Notice) -> None:
         if notice.type is EventType.BROKER_CONNECTED:

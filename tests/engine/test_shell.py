@@ -38,7 +38,7 @@ from LIVE_TRADING.observability import EventType, Notice
 from LIVE_TRADING.risk import TradingState
 from tests.support.runs import LOW_COST, PlainForecast, exchange_for, facts_of
 from tests.support.scripted_sessions import LOW_COST_CONFIG, bar_end, dying_disk, listened, panel, start_ns
-from tests.support.told import Ear, MoodyBroker, engine_of, run_told
+from tests.support.told import Ear, MoodyBroker, engine_of, real_time_engine, run_told
 
 
 def orders_on_file(state_dir: Path) -> dict[int, int]:
@@ -187,23 +187,10 @@ def test_in_real_time_a_model_that_hangs_times_out() -> None:
 
 def test_in_real_time_a_run_ends_with_its_data() -> None:
     market = panel()
-    session = market.sessions.sessions[0]
-    clock = RealTimeClock(session.open_ns, speed=1_000_000.0)
-    engine = TradingEngine(
-        PaperBroker(exchange_for(market, session.open_ns), market.sessions, clock),
-        HistoricalDataProvider(market),
-        None,
-        PlainForecast((), 3),
-        config=LOW_COST_CONFIG,
-        clock=clock,
-        facts=facts_of(market),
-        instruments=instruments_for(market.symbols),
-        start_ns=session.open_ns,
-        end_ns=session.close_ns,
-        grace_ns=0,
-    )
+    close_ns = market.sessions.sessions[0].close_ns
+    engine = real_time_engine(market, LOW_COST_CONFIG, speed=1_000_000.0, end_ns=close_ns)
     asyncio.run(engine.run())
-    assert engine.core.state.market.advanced_to_ns == session.close_ns
+    assert engine.core.state.market.advanced_to_ns == close_ns
 
 
 class _Unreachable(MoodyBroker):

@@ -86,15 +86,19 @@ def test_what_the_caller_feeds_is_accepted_when_it_fits(small_run):
     ("expectation", "message"),
     [
         pytest.param(
-            {"interval_ns": 60 * 10**9}, "bar interval expected 1 minute, found 5 minutes; use", id="interval"
+            {"interval_ns": 60 * 10**9},
+            "bar interval: the run wants 5 minutes, the bars have 1 minute; use",
+            id="interval",
         ),
         pytest.param(
             {"features": ("ret_1", "rsi_9", "volume_ratio", "slot")},
-            "missing: rsi_9; that are unexpected: rsi_14; use",
+            "the run wants rsi_14, not given here; the code here gives rsi_9, not known to the run; use",
             id="features",
         ),
         pytest.param(
-            {"features": ("rsi_14", "ret_1", "volume_ratio", "slot")}, "in the order rsi_14, ret_1", id="feature-order"
+            {"features": ("rsi_14", "ret_1", "volume_ratio", "slot")},
+            "the code here gives rsi_14, ret_1",
+            id="feature-order",
         ),
         pytest.param({"symbols": ("AAA", "ZZZ")}, "not trained on ZZZ, but on AAA, BBB, CCC; leave", id="symbols"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 
 from LIVE_TRADING.brokers.exchange import ExchangeConfig, Report
 from LIVE_TRADING.brokers.simulated import PaperBroker
-from LIVE_TRADING.common.async_clock import VirtualClock
+from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.events import OrderEvent
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, OrderRejectedError
 from LIVE_TRADING.common.types import BAR_FIELDS, Order
@@ -109,6 +109,25 @@ def engine_of(
         bus=bus,
     )
     return engine, broker
+
+
+def real_time_engine(panel: BarPanel, config: EngineConfig, speed: float, **options: object) -> TradingEngine:
+    """Return an engine on a plain forecast over a clock that runs, from the open of the panel's first session."""
+    opened_ns = panel.sessions.sessions[0].open_ns
+    clock = RealTimeClock(opened_ns, speed=speed)
+    return TradingEngine(
+        PaperBroker(exchange_for(panel, opened_ns), panel.sessions, clock),
+        HistoricalDataProvider(panel),
+        None,
+        PlainForecast((), 3),
+        config=config,
+        clock=clock,
+        facts=facts_of(panel),
+        instruments=instruments_for(panel.symbols),
+        start_ns=opened_ns,
+        grace_ns=0,
+        **options,
+    )
 
 
 def run_told(

@@ -70,6 +70,25 @@ def test_evidence_is_that_of_the_files(run_root: Path, page: Outline) -> None:
             assert fold["validation_start"] in texts
 
 
+def test_the_verdict_names_the_model_whose_ic_is_most_standard_errors_above_0(run_root: Path, page: Outline) -> None:
+    found = [meta for meta in metas(run_root, "ret_*") if meta["metrics"]["ic"] is not None]
+    best = max(found, key=lambda meta: meta["metrics"]["ic"] * np.sqrt(meta["metrics"]["n_effective"]))
+    ic, error = best["metrics"]["ic"], 1 / np.sqrt(best["metrics"]["n_effective"] * 11)
+    said = f"is the IC of {best['family']} at {best['horizon']}: {ic:+.4f} ± {error:.4f}, {ic / error:+.1f} of them."
+    assert f"Farthest above 0, counted in its standard errors, {minus(said)}" in words(page)
+
+
+def test_the_title_names_the_run_and_the_end_of_its_training(run_root: Path) -> None:
+    until = json.loads((run_root / "manifest.json").read_text())["until"]
+    html = model_card(run_root)
+    assert f"<title>Model card of run cards, trained to {until}</title>" in html
+    assert "<h1>Run cards</h1>" in html
+
+
+def test_it_says_of_other_symbols_what_is_done_with_them(page: Outline) -> None:
+    assert "symbols that they do not know are left out" in words(page)
+
+
 def test_the_standard_error_of_an_ic_is_the_spread_of_rank_correlations_of_noise() -> None:
     """Spearman over N independent symbols has the variance 1/(N − 1); the card takes the mean over n of them."""
     from scipy.stats import spearmanr

@@ -124,7 +124,7 @@ def test_the_run_keeps_rows_and_tables_to_verify_compiled_trees_with(planted: Tr
 
 def test_other_feature_settings_are_refused(planted: TrainingReport):
     other = EngineConfig.model_validate({"features": {"volume_clip": 3.0}})
-    with pytest.raises(ModelLoadError, match=r"features\.volume_clip expected 3\.0, found 4\.0; use the settings"):
+    with pytest.raises(ModelLoadError, match=r"volume_clip: the run has 4\.0, here it is 3\.0; use the settings"):
         _ = ModelLoader(planted.run_root, memory_config=memory_config(other)).manifest
 
 
