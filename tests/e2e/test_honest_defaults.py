@@ -33,7 +33,7 @@ def record(world: World, panel: BarPanel) -> BacktestRecord:
 
 @pytest.fixture(scope="module")
 def funnel(record: BacktestRecord) -> Funnel:
-    return decision_funnel(record.decisions)
+    return decision_funnel(record.decisions, len(record.orders))
 
 
 def test_next_to_nothing_is_entered(record: BacktestRecord) -> None:
@@ -54,7 +54,7 @@ def test_the_evidence_that_it_rests_on_is_as_weak(world: World) -> None:
 def test_the_funnel_accounts_for_every_decision_on_every_symbol(record: BacktestRecord, funnel: Funnel) -> None:
     assert funnel.total == CYCLES * SYMBOLS == record.decisions.horizon.size
     stopped = sum(count for stage in funnel.stages for _, count in stage.stopped)
-    assert stopped + funnel.ordered + funnel.unchanged == funnel.total
+    assert stopped + funnel.ordered + funnel.cancel_first + funnel.unchanged == funnel.total
     assert funnel.stages[0].entered == funnel.total
     for stage, following in zip(funnel.stages, funnel.stages[1:], strict=False):
         assert stage.passed == following.entered == stage.entered - sum(count for _, count in stage.stopped)

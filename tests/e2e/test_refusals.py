@@ -167,7 +167,7 @@ def every_second(table: pa.Table) -> pa.Table:
         pytest.param(
             every_second,
             (),
-            ("manifest.json", "bar interval expected 10 minutes, found 5 minutes", "train"),
+            ("manifest.json", "bar interval: the run wants 5 minutes, the bars have 10 minutes", "train"),
             id="another-interval",
         ),
         pytest.param(lambda t: t, ("--interval", "10"), ("bars of 5 minutes, not of 10 minutes",), id="interval-asked"),
@@ -181,13 +181,13 @@ def every_second(table: pa.Table) -> pa.Table:
         pytest.param(
             lambda t: t,
             ("--set", "prediction.standardizer.window_sessions=5"),
-            ("manifest.json", "prediction.standardizer.window_sessions expected 5, found 10", "train"),
+            ("manifest.json", "prediction.standardizer.window_sessions: the run has 10, here it is 5", "train"),
             id="another-memory",
         ),
         pytest.param(
             lambda t: t,
             ("--set", "features.volume_span=30"),
-            ("manifest.json", "features.volume_span expected 30, found 24"),
+            ("manifest.json", "features.volume_span: the run has 24, here it is 30"),
             id="other-features",
         ),
         pytest.param(lambda t: t, ("--start", UNTIL), (UNTIL, "--until", "start later"), id="start-in-training"),
