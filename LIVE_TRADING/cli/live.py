@@ -15,6 +15,7 @@ from LIVE_TRADING.cli.settings import Settings, engine_config
 from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.garbage import settle_memory
 from LIVE_TRADING.engine.driver import Observer
 from LIVE_TRADING.engine.resume import VENUE_FILE, check_same_run, recorded_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
@@ -192,6 +193,7 @@ def run_live_trading(
                 _check_recorded(request, run)
                 console.print("dry run: everything fits; nothing was traded")
                 return int(ExitCode.DONE)
+            settle_memory()
             with Progress(console=console, transient=True) as progress:
                 task = progress.add_task("trading", total=None)
                 asyncio.run(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 
 def replaced(record: R, /, **changes: Any) -> R:
@@ -36,6 +38,32 @@ def replaced(record: R, /, **changes: Any) -> R:
         values[place[name]] = value
     changed: R = kind(*values)
     return changed
+
+
+class computed_once(Generic[V]):  # noqa: N801  it reads as a decorator
+    """A property that is computed when first asked for, on a record without slots.
+
+    `functools.cached_property` takes a lock in this version of Python, which costs more than most of what is computed
+    here; without one, two threads may both compute what is the same value.
+    """
+
+    def __init__(self, compute: Callable[[Any], V]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, record: None, kind: type) -> Self: ...
+
+    @overload
+    def __get__(self, record: object, kind: type) -> V: ...
+
+    def __get__(self, record: object | None, kind: type) -> Self | V:
+        """Compute the value and keep it; later reads find it among the fields and never come here."""
+        if record is None:
+            return self
+        value = record.__dict__[self._name] = self._compute(record)
+        return value
 
 
 @lru_cache(maxsize=256)

@@ -143,7 +143,7 @@ def _mark(context: CoreContext, state: CoreState, end_ns: int) -> _Marked:
                 status.daily_loss_frac,
             )
         )
-        digest = digest.with_account(end_ns, account.cash, account.quantities)
+        digest = digest.with_account(end_ns, account.cash, account.book)
     return _Marked(risk, account.equity, digest, commands + state_changes(state.risk, risk), status.flatten)
 
 

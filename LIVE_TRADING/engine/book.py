@@ -31,23 +31,21 @@ class Account:
     equity: Decimal
     gross: float
     net: float
-    quantities: dict[str, Decimal]
+    book: str  # each position as text, in the order of the symbols: what digests hold
 
 
 def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], currency: str) -> Account:
     """Mark the book. A position without any close yet is marked at its average price."""
     cash = ledger.cash[currency]
     gross = net = Decimal(0)
-    quantities: dict[str, Decimal] = {}
     held = [position for _, position in sorted(ledger.positions.items())]
     for position, price in zip(held, marks(held, quotes, column), strict=True):
-        quantities[position.symbol] = position.quantity
         value = position.quantity * price
         net += value
         gross += abs(value)
     equity = cash + net
     share = 1 / float(equity) if equity > 0 else float("nan")
-    return Account(cash, net, equity, float(gross) * share, float(net) * share, quantities)
+    return Account(cash, net, equity, float(gross) * share, float(net) * share, ",".join([one.text for one in held]))
 
 
 def marks(positions: Sequence[PositionState], quotes: Quotes, column: Mapping[str, int]) -> list[Decimal]:
@@ -96,15 +94,16 @@ def book_view(
         places = [at for at, _ in held]
         shares[places] = [position.shares for _, position in held]
         horizon[places] = [position.horizon for _, position in held]
-        side[places] = np.sign(shares[places])
+        side = np.sign(shares).astype(np.int16)
         elapsed[places] = [
             position.horizon < 0 or _elapsed(position, assembly, state, moment, interval_ns) for _, position in held
         ]
     working = np.zeros(n)
     for _, record in sorted(state.orders.open.items()):
         at = column.get(record.order.symbol)
-        if at is not None and np.isfinite(state.quotes.close[at]) and equity_usd > 0:
-            working[at] += record.order.side.sign * float(record.remaining) * state.quotes.close[at] / equity_usd
+        close = state.quotes.close.item(at) if at is not None else math.nan
+        if math.isfinite(close) and equity_usd > 0:
+            working[at] += record.order.side.sign * float(record.remaining) * close / equity_usd
     quoted = state.quotes.quote_ns >= 0
     age_s = np.where(quoted, (moment.scheduled_time_ns - state.quotes.quote_ns) / NS_PER_S, np.nan)
     return BookView(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
+from LIVE_TRADING.common.records import computed_once
 from LIVE_TRADING.common.types import (
     Action,
     AllPredictions,
@@ -74,7 +75,7 @@ class DecisionTrace:
     sizing: SizingResult
     risk_reason: CodeArray
 
-    @cached_property
+    @computed_once
     def reasons(self) -> CodeArray:
         """Reason codes (S, N), one row per stage of `STAGES`."""
         rows = (
@@ -88,7 +89,7 @@ class DecisionTrace:
         )
         return np.array(rows, dtype=np.int16)
 
-    @cached_property
+    @computed_once
     def fingerprints(self) -> np.ndarray:
         """One uint64 per stage of `PRINTED_STAGES` and symbol (S, N) over every float; see `digest.fingerprints`."""
         predictions, blend, chosen, sizing = self.predictions, self.blend, self.arbitration, self.sizing
@@ -186,7 +187,7 @@ class CycleResult:
         """Return whether nothing was decided on purpose."""
         return self.trace is None
 
-    @cached_property
+    @computed_once
     def decision_digest(self) -> str:
         """SHA-256 of what was decided; empty for a warm-up cycle."""
         if self.trace is None:
@@ -201,7 +202,7 @@ class CycleResult:
             self.rejections,
         )
 
-    @cached_property
+    @computed_once
     def trace_digest(self) -> str:
         """SHA-256 of the decision and every float behind it; empty for a warm-up cycle."""
         if self.trace is None:

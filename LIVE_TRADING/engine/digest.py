@@ -183,9 +183,8 @@ class RunDigest:
             fill_count=self.fill_count + 1,
         )
 
-    def with_account(self, time_ns: int, cash: Decimal, positions: dict[str, Decimal]) -> RunDigest:
-        """Chain cash and positions at a bar end."""
-        book = ",".join([f"{symbol}={plain(quantity)}" for symbol, quantity in sorted(positions.items())])
+    def with_account(self, time_ns: int, cash: Decimal, book: str) -> RunDigest:
+        """Chain cash and positions at a bar end; `book` is that of `engine.book.Account`."""
         return replaced(self, run=_chain(self.run, f"account|{time_ns}|{plain(cash)}|{book}"))
 
     def texts(self) -> dict[str, str]:

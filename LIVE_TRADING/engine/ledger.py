@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 
 from LIVE_TRADING.common.events import OrderFill
-from LIVE_TRADING.common.records import replaced
-from LIVE_TRADING.common.units import BPS
+from LIVE_TRADING.common.records import computed_once, replaced
+from LIVE_TRADING.common.units import BPS, plain
 
 ZERO = Decimal(0)
 SHARE_QUANTUM = Decimal("1e-8")
@@ -64,7 +63,12 @@ class PositionState:
         """Return +1 long, -1 short."""
         return 1 if self.quantity > 0 else -1
 
-    @cached_property
+    @computed_once
+    def text(self) -> str:
+        """Symbol and quantity as the digests hold them."""
+        return f"{self.symbol}={plain(self.quantity)}"
+
+    @computed_once
     def shares(self) -> float:
         """The signed quantity as the pipeline's float, which every cycle asks for."""
         return float(self.quantity)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,12 +17,15 @@ from LIVE_TRADING.engine.orders import OrderBook, OrderRecord
 from LIVE_TRADING.risk import send_sequence
 
 ORDER_ID_PREFIX = "lt-"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # base32 of RFC 4648, small
+_TWO_LETTERS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
 def client_order_id(nonce: str, order_number: int) -> str:
     """Return prefix + base32 of 128 bits of SHA-256(nonce, order number): 29 characters, unique across restarts."""
-    digest = hashlib.sha256(f"{nonce}:{order_number}".encode()).digest()[:16]
-    return ORDER_ID_PREFIX + base64.b32encode(digest).decode().rstrip("=").lower()
+    digest = hashlib.sha256(f"{nonce}:{order_number}".encode()).digest()
+    bits = int.from_bytes(digest[:16], "big") << 2  # 26 letters hold 130 bits
+    return ORDER_ID_PREFIX + "".join([_TWO_LETTERS[bits >> shift & 0x3FF] for shift in range(120, -1, -10)])
 
 
 @dataclass(frozen=True, slots=True)

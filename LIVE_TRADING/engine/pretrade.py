@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from LIVE_TRADING.common.types import Order, Rejection, Side
-from LIVE_TRADING.engine.book import mark, marks
+from LIVE_TRADING.engine.book import mark
 from LIVE_TRADING.engine.context import CoreContext
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.risk import RiskContext
@@ -54,13 +54,15 @@ class PreTradeCheck:
 
     def _measure(self) -> None:
         """Take up the book as it stands; most cycles send nothing and never ask."""
-        held = self._state.ledger.positions
+        closes, column = self._state.quotes.close.tolist(), self._context.column
         for record in self._state.orders.open.values():  # order: of sending, sums of Decimals
             self._of(record.order.symbol).take(record.order.side, record.remaining)
-        alone = [position for symbol, position in held.items() if symbol not in self._book]  # order: sorted below
-        prices = marks(alone, self._state.quotes, self._context.column)
-        value_usd = {one.symbol: one.shares * float(price) for one, price in zip(alone, prices, strict=True)}
-        value_usd |= {symbol: reserved.value_usd() for symbol, reserved in self._book.items()}  # order: sorted below
+        value_usd = {symbol: reserved.value_usd() for symbol, reserved in self._book.items()}  # order: sorted below
+        for symbol, position in self._state.ledger.positions.items():  # order: sorted below
+            if symbol not in value_usd:
+                close = closes[column[symbol]] if symbol in column else math.nan
+                price_usd = close if close == close else float(position.average_price)
+                value_usd[symbol] = position.shares * price_usd
         values = [value_usd[symbol] for symbol in sorted(value_usd)]
         self._gross_usd, self._net_usd = sum(map(abs, values), 0.0), sum(values, 0.0)
         self._measured = True

@@ -39,16 +39,15 @@ class EventQueue:
         IndexError
             The queue is empty.
         """
-        waiting = [events for events in self._classes if events]
-        if not waiting:
+        if not self._length:
             raise IndexError("the queue is empty")
-        self._length -= 1
-        served, lower = waiting[0], waiting[1:]
-        if not lower:
+        served = next(events for events in self._classes if events)
+        if len(served) == self._length:  # no lower class waits
             self._in_a_row = 0
         elif self._in_a_row >= SERVED_BEFORE_A_LOWER_CLASS:
-            served = min(waiting, key=lambda events: events[0][0])
+            served = min((events for events in self._classes if events), key=lambda events: events[0][0])
             self._in_a_row = 0
         else:
             self._in_a_row += 1
+        self._length -= 1
         return served.popleft()[1]

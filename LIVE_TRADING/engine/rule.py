@@ -14,6 +14,7 @@ import numpy as np
 from LIVE_TRADING.arbitration import CycleMoment
 from LIVE_TRADING.common.events import TargetsReady
 from LIVE_TRADING.common.reasons import Reason
+from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import (
     Action,
     AllPredictions,
@@ -64,6 +65,8 @@ def on_targets(context: CoreContext, state: CoreState, ready: TargetsReady, now_
         return state, [Anomaly("dropped_predictions", f"no cycle waits for those of {iso_utc(ready.cycle_time_ns)}")]
     parts, end_ns = context.parts, pending.cycle_time_ns
     state = state.cycle_answered(state.market)
+    if state.matured:  # nothing learns from a rule's trades
+        state = replaced(state, matured=())
     if context.is_warmup(end_ns):
         return state, [CycleDecided(CycleResult(state.cycle_number, end_ns, context.run.symbols, None))]
     stale = now_ns - end_ns > parts.max_prediction_age_ns

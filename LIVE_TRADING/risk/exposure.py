@@ -19,6 +19,8 @@ def reserved_shares(position: Quantity, working_buy: Quantity, working_sell: Qua
 
     An entry counts from the moment it is sent; an exit frees its room when it has filled, not before.
     """
+    if not working_buy and not working_sell:
+        return position
     return max((position, position + working_buy, position - working_sell), key=abs)
 
 

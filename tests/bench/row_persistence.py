@@ -21,6 +21,7 @@ import numpy as np
 
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.events import Event, OrderAck, OrderFill, Stamped
+from LIVE_TRADING.common.garbage import settle_memory
 from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg, Order, Side
 from LIVE_TRADING.engine.checkpoint import Checkpoints
@@ -81,7 +82,8 @@ class Reports:
                 price, fee = Decimal("100.01"), Decimal("0.05")
                 fill = (order.client_order_id, f"x{self._number}-{part}", symbol, order.side, price, Decimal(10), fee)
                 events.append(OrderFill(*fill, "USD", AT_NS))
-        self._core.restore(replaced(state, orders=state.orders.without_closed_before(2 * AT_NS)))
+        # closed trades are learned from by the next cycle, and here there is none
+        self._core.restore(replaced(state, orders=state.orders.without_closed_before(2 * AT_NS), matured=()))
         return events
 
 
@@ -150,6 +152,7 @@ def steady() -> list[Measured]:
     core = plan_of(market(N_SYMBOLS, 2), 1).core()
     with state_folder() as folder:
         journal = Journal(folder)
+        settle_memory()  # as the start of a live session ends
         paced = asyncio.run(_pace(Driver(core, journal, strict=True), Reports(core), RATE * SECONDS))
         journal.close()
     latencies_ms = np.array(paced.latencies_s) * 1e3

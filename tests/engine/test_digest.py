@@ -18,6 +18,7 @@ from LIVE_TRADING.common.events import OrderFill
 from LIVE_TRADING.common.reasons import REASONS_VERSION
 from LIVE_TRADING.common.types import Leg, Order, Rejection, Side
 from LIVE_TRADING.engine import digest
+from LIVE_TRADING.engine.book import account_of
 from LIVE_TRADING.engine.digest import (
     RunDigest,
     decision_digest,
@@ -28,6 +29,8 @@ from LIVE_TRADING.engine.digest import (
     stacked,
     trace_digest,
 )
+from LIVE_TRADING.engine.ledger import FillContext, Ledger
+from LIVE_TRADING.engine.state import Quotes
 
 ORDER = Order("id-1", 1, "AAA", Side.BUY, Decimal("10"), Leg.ENTRY, 5)
 REJECTION = Rejection("BBB", Side.SELL, Decimal("3"), Leg.RESIZE, "net_limit", "too much")
@@ -190,7 +193,7 @@ def test_fingerprints_of_other_sizes_differ_where_the_shorter_ends() -> None:
 def test_the_run_chains_cycles_fills_and_accounts_in_their_order() -> None:
     start = RunDigest()
     cycle, fill = start.with_cycle("d", "t"), start.with_fill(FILL, "entry")
-    account = start.with_account(5, Decimal("10.00"), {"AAA": Decimal(4)})
+    account = start.with_account(5, Decimal("10.00"), "AAA=4")
     assert len({start.run, cycle.run, fill.run, account.run}) == 4
     assert cycle.with_fill(FILL, "entry").run != fill.with_cycle("d", "t").run
     assert (cycle.cycles, fill.fill_count) == (1, 1)
@@ -220,9 +223,20 @@ def test_what_of_a_fill_counts(changes: dict[str, object], counts: bool) -> None
     assert same is not counts
 
 
+def account_digest(time_ns: int, cash: str, **held: str) -> RunDigest:
+    """The digest of an account whose positions were opened in the order given."""
+    ledger = Ledger({"USD": Decimal(cash)}, {})
+    for symbol, quantity in held.items():
+        fill = replace(FILL, symbol=symbol, fill_amount=Decimal(quantity))
+        ledger, _ = ledger.apply(fill, FillContext(None, 1, 0))
+    account = account_of(replace(ledger, cash={"USD": Decimal(cash)}), Quotes.empty(2), {"AAA": 0, "BBB": 1}, "USD")
+    return RunDigest().with_account(time_ns, account.cash, account.book)
+
+
 def test_what_of_an_account_counts() -> None:
-    one = RunDigest().with_account(5, Decimal("10.00"), {"BBB": Decimal(1), "AAA": Decimal("2.0")})
-    assert one == RunDigest().with_account(5, Decimal("10"), {"AAA": Decimal(2), "BBB": Decimal(1)})
-    assert one != RunDigest().with_account(6, Decimal("10"), {"AAA": Decimal(2), "BBB": Decimal(1)})
-    assert one != RunDigest().with_account(5, Decimal("10.01"), {"AAA": Decimal(2), "BBB": Decimal(1)})
-    assert one != RunDigest().with_account(5, Decimal("10"), {"AAA": Decimal(2)})
+    one = account_digest(5, "10.00", BBB="1", AAA="2.0")
+    assert one.run == hashlib.sha256(b"\naccount|5|10|AAA=2,BBB=1").hexdigest()
+    assert one == account_digest(5, "10", AAA="2", BBB="1")
+    assert one != account_digest(6, "10", AAA="2", BBB="1")
+    assert one != account_digest(5, "10.01", AAA="2", BBB="1")
+    assert one != account_digest(5, "10", AAA="2")

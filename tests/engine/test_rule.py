@@ -21,6 +21,7 @@ from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle import STAGES
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.sizing import SizingConfig, TargetSizer
@@ -47,8 +48,8 @@ def panel() -> BarPanel:
     return simulate_market(SimulatedMarketConfig(n_symbols=N, n_sessions=4, bars_per_session=13, halt_probability=0.0))
 
 
-def run(panel: BarPanel, rule: Scripted, config: object = FREE, first: int = 1) -> BacktestRecord:
-    start_ns = panel.sessions.sessions[first].open_ns
+def played(panel: BarPanel, rule: Scripted, config: object = FREE) -> tuple[EngineCore, Recorder]:
+    start_ns = panel.sessions.sessions[1].open_ns
     plan = plan_for(panel, EngineConfig.model_validate(config), start_ns=start_ns, rule=rule)
     core = plan.core()
     recorder = Recorder(core)
@@ -60,6 +61,11 @@ def run(panel: BarPanel, rule: Scripted, config: object = FREE, first: int = 1) 
         plan.assembly.market.features,
     )
     engine.run(plan.feed_start_ns, plan.end_ns)
+    return core, recorder
+
+
+def run(panel: BarPanel, rule: Scripted, config: object = FREE) -> BacktestRecord:
+    _, recorder = played(panel, rule, config)
     return recorder.record(panel.sessions.sessions, Effort(0, 0.0, 0.0, 0.0), False)
 
 
@@ -87,6 +93,12 @@ def test_a_target_of_nothing_leaves_whatever_the_band_and_costs_are_those_of_the
     assert all(fill.fee > 0 for fill in record.fills)
     cash = Decimal(100_000) - sum(fill.signed_quantity * fill.price + fill.fee for fill in record.fills)
     assert record.equity.cash_usd[-1] == cash == record.equity.equity_usd[-1]
+
+
+def test_closed_trades_do_not_wait_for_a_bandit_that_never_learns(panel: BarPanel) -> None:
+    core, _ = played(panel, Scripted(lambda bar: 0.02 if bar % 4 < 2 else 0.0))
+    assert len(core.state.trades) > 5 * N
+    assert len(core.state.matured) <= N  # of the last bar
 
 
 def test_a_target_across_zero_is_one_order(panel: BarPanel) -> None:
