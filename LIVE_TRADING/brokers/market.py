@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.brokers.statistics import SessionStatistics
-from LIVE_TRADING.common.types import BarBatch
+from LIVE_TRADING.common.kernels import READ, kernel
+from LIVE_TRADING.common.types import BarBatch, FloatArray
 from LIVE_TRADING.common.units import BPS
 
 
@@ -26,15 +27,10 @@ class VenueMarket:
 
     def learn_quotes(self, batch: BarBatch) -> None:
         """Take the quotes and closes at the end of a bar."""
-        mid = (batch.bid + batch.ask) / 2
-        quoted = np.isfinite(mid) & (batch.ask >= batch.bid) & (batch.bid > 0)
-        if quoted.all():
-            self._spread_bps = (batch.ask - batch.bid) / mid * BPS
-        else:
-            spread_bps = np.divide(batch.ask - batch.bid, mid, out=np.full_like(mid, np.nan), where=quoted) * BPS
-            self._spread_bps = np.where(quoted, spread_bps, self._spread_bps)
-        traded = np.isfinite(batch.close)
-        self._marks = batch.close if traded.all() else np.where(traded, batch.close, self._marks)
+        bid, ask, close = (np.ascontiguousarray(values) for values in (batch.bid, batch.ask, batch.close))
+        spread_bps, marks = np.empty_like(self._spread_bps), np.empty_like(self._marks)
+        learn(bid, ask, close, self._spread_bps, self._marks, spread_bps, marks)
+        self._spread_bps, self._marks = spread_bps, marks
 
     def cost_bps(
         self, column: int, notional_usd: float, spread_multiple: float, impact_coefficient: float
@@ -64,3 +60,21 @@ class VenueMarket:
         self._statistics.restore(state["statistics"])
         self._spread_bps = np.array(state["spread_bps"], dtype=np.float64)
         self._marks = np.array(state["marks"], dtype=np.float64)
+
+
+@kernel(f"void({', '.join([READ] * 3)}, {', '.join(['float64[::1]'] * 4)})")
+def learn(
+    bid: FloatArray,
+    ask: FloatArray,
+    close: FloatArray,
+    spread_before: FloatArray,
+    marks_before: FloatArray,
+    spread_bps: FloatArray,
+    marks: FloatArray,
+) -> None:
+    """Write spreads in bps of the mid, and marks (N,), after quotes and closes; bad or unknown ones change nothing."""
+    for i in range(close.shape[0]):
+        mid = (bid[i] + ask[i]) / 2.0
+        quoted = mid - mid == 0.0 and ask[i] >= bid[i] and bid[i] > 0.0
+        spread_bps[i] = (ask[i] - bid[i]) / mid * BPS if quoted else spread_before[i]
+        marks[i] = close[i] if close[i] - close[i] == 0.0 else marks_before[i]

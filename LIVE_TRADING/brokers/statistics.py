@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from LIVE_TRADING.common.kernels import READ, kernel
 from LIVE_TRADING.common.types import BarBatch, FloatArray
 from LIVE_TRADING.common.units import BPS
 
@@ -21,8 +22,7 @@ class SessionStatistics:
     def __init__(self, n_symbols: int) -> None:
         self._variances: list[FloatArray] = []
         self._volumes_usd: list[FloatArray] = []
-        self._today_variance = np.zeros(n_symbols)
-        self._today_usd = np.zeros(n_symbols)
+        self._today = np.zeros((2, n_symbols))  # sum of squared returns, USD traded
         self._last_close = np.full(n_symbols, np.nan)
         self._day_vol_bps = np.full(n_symbols, np.nan)
         self._adv_usd = np.full(n_symbols, np.nan)
@@ -32,21 +32,19 @@ class SessionStatistics:
         """Take a complete bar; the first of a session closes the session before."""
         if first_of_session and self._bars_today:
             self._close_session()
-        change = batch.close / self._last_close - 1
-        self._today_variance = self._today_variance + _known(change, 0.0) ** 2
-        traded_usd = batch.close * batch.volume
-        self._today_usd = self._today_usd + _known(traded_usd, 0.0)
-        self._last_close = _known(batch.close, self._last_close)
+        close, volume = np.ascontiguousarray(batch.close), np.ascontiguousarray(batch.volume)
+        today, last_close = np.empty_like(self._today), np.empty_like(self._last_close)
+        add_bars(close, volume, self._today, self._last_close, today, last_close)
+        self._today, self._last_close = today, last_close
         self._bars_today += 1
 
     def _close_session(self) -> None:
-        traded = self._today_usd > 0
-        self._variances = [*self._variances, np.where(traded, self._today_variance, np.nan)][-SESSIONS:]
-        self._volumes_usd = [*self._volumes_usd, np.where(traded, self._today_usd, np.nan)][-SESSIONS:]
+        variance, volume_usd = np.where(self._today[1] > 0, self._today, np.nan)
+        self._variances = [*self._variances, variance][-SESSIONS:]
+        self._volumes_usd = [*self._volumes_usd, volume_usd][-SESSIONS:]
         self._day_vol_bps = np.sqrt(_mean(self._variances)) * BPS
         self._adv_usd = _mean(self._volumes_usd)
-        self._today_variance = np.zeros_like(self._today_variance)
-        self._today_usd = np.zeros_like(self._today_usd)
+        self._today = np.zeros_like(self._today)
         self._bars_today = 0
 
     def lagged(self, column: int) -> tuple[float, float]:
@@ -58,8 +56,8 @@ class SessionStatistics:
         return {
             "variances": self._variances,
             "volumes_usd": self._volumes_usd,
-            "today_variance": self._today_variance,
-            "today_usd": self._today_usd,
+            "today_variance": self._today[0],
+            "today_usd": self._today[1],
             "last_close": self._last_close,
             "bars_today": self._bars_today,
         }
@@ -68,18 +66,12 @@ class SessionStatistics:
         """Take a state that `to_dict` gave."""
         self._variances = [np.array(row, dtype=np.float64) for row in state["variances"]]
         self._volumes_usd = [np.array(row, dtype=np.float64) for row in state["volumes_usd"]]
-        self._today_variance = np.array(state["today_variance"], dtype=np.float64)
-        self._today_usd = np.array(state["today_usd"], dtype=np.float64)
+        self._today = np.array([state["today_variance"], state["today_usd"]], dtype=np.float64)
         self._last_close = np.array(state["last_close"], dtype=np.float64)
         self._bars_today = state["bars_today"]
         if self._variances:
             self._day_vol_bps = np.sqrt(_mean(self._variances)) * BPS
             self._adv_usd = _mean(self._volumes_usd)
-
-
-def _known(values: FloatArray, otherwise: FloatArray | float) -> FloatArray:
-    finite = np.isfinite(values)
-    return values if finite.all() else np.where(finite, values, otherwise)
 
 
 def _mean(rows: list[FloatArray]) -> FloatArray:
@@ -89,3 +81,20 @@ def _mean(rows: list[FloatArray]) -> FloatArray:
     total = np.where(known, stacked, 0.0).sum(axis=0)
     mean: FloatArray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
+
+
+@kernel(f"void({READ}, {READ}, float64[:, ::1], float64[::1], float64[:, ::1], float64[::1])")
+def add_bars(
+    close: FloatArray,
+    volume: FloatArray,
+    before: FloatArray,
+    last_close: FloatArray,
+    today: FloatArray,
+    closes: FloatArray,
+) -> None:
+    """Write sums of squared returns and of USD traded (2, N) with these bars, and the newest closes (N,)."""
+    for i in range(close.shape[0]):
+        change, traded = close[i] / last_close[i] - 1.0, close[i] * volume[i]
+        today[0, i] = before[0, i] + change * change if change - change == 0.0 else before[0, i]
+        today[1, i] = before[1, i] + traded if traded - traded == 0.0 else before[1, i]
+        closes[i] = close[i] if close[i] - close[i] == 0.0 else last_close[i]

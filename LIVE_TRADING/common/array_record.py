@@ -34,9 +34,7 @@ class ArrayRecord:
             An array is missing; all missing ones are named.
         """
         declared = fields(cls)  # type: ignore[arg-type]
-        missing = [field.name for field in declared if field.name not in arrays]
-        if missing:
-            raise StateError(f"{cls.__name__}: arrays {', '.join(missing)} are missing from the stored state")
+        _check_there(cls, [field.name for field in declared], arrays)
         values = {field.name: arrays[field.name] for field in declared}
         return cls(**{name: int(value) if value.ndim == 0 else value for name, value in values.items()})
 
@@ -77,12 +75,11 @@ class BlockRecord(ArrayRecord):
         Raises
         ------
         StateError
-            An array is missing, or rows are of different numbers of symbols.
+            An array is missing; all missing ones are named. Or rows are of different numbers of symbols.
         """
         named = _rows_of(cls)
-        missing = [name for name in named if name not in arrays]
-        if missing:
-            raise StateError(f"{cls.__name__}: arrays {', '.join(missing)} are missing from the stored state")
+        others = [field.name for field in fields(cls) if field.name != "block"]  # type: ignore[arg-type]
+        _check_there(cls, [*named, *others], arrays)
         sizes = {name: arrays[name].shape[-1] for name in named}
         if len(set(sizes.values())) != 1:
             raise StateError(f"{cls.__name__}: arrays of different numbers of symbols, {sizes}")
@@ -90,6 +87,12 @@ class BlockRecord(ArrayRecord):
         for name, rows in named.items():  # order: each fills rows of its own
             block[rows.at] = arrays[name]
         return super().from_arrays({**arrays, "block": block})
+
+
+def _check_there(kind: type, names: list[str], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise StateError(f"{kind.__name__}: arrays {', '.join(missing)} are missing from the stored state")
 
 
 def _rows_of(kind: type[BlockRecord]) -> dict[str, Rows]:

@@ -21,6 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from LIVE_TRADING.common.private_cache import private_cache
 
+READ = "Array(float64, 1, 'C', readonly=True)"  # in a signature: a vector that is only read, such as a bar's prices
 _LOG = logging.getLogger("live_trading.kernels")
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from LIVE_TRADING.common.array_record import ArrayRecord
 from LIVE_TRADING.common.config import FrozenConfig
-from LIVE_TRADING.common.records import replaced
+from LIVE_TRADING.common.kernels import READ, kernel
 from LIVE_TRADING.common.types import BarBatch, FloatArray
 
 
@@ -47,9 +47,10 @@ class AdvModel:
         """Return the memory after the bars of one bar end; the first batch of a session closes the one before."""
         if first_of_session:
             state = self._close_session(state)
-        traded_usd = bars.close * bars.volume
-        so_far = np.where(np.isnan(state.today_usd), 0.0, state.today_usd)
-        return replaced(state, today_usd=np.where(np.isnan(traded_usd), state.today_usd, so_far + traded_usd))
+        today_usd = np.empty(state.today_usd.size)
+        close, volume = np.ascontiguousarray(bars.close), np.ascontiguousarray(bars.volume)
+        add_traded(close, volume, state.today_usd, today_usd)
+        return AdvState(state.sessions_usd, today_usd, state.mean_usd)
 
     def adv_usd(self, state: AdvState) -> FloatArray:
         """Return the average (N,) in USD; NaN: unknown."""
@@ -62,3 +63,14 @@ class AdvModel:
         total = np.where(counted, sessions, 0.0).sum(axis=0)
         mean = np.where(n_sessions > 0, total / np.maximum(n_sessions, 1), np.nan)
         return AdvState(sessions, np.full(state.today_usd.shape, np.nan), mean)
+
+
+@kernel(f"void({READ}, {READ}, float64[::1], float64[::1])")
+def add_traded(close: FloatArray, volume: FloatArray, before: FloatArray, after: FloatArray) -> None:
+    """Write what has traded (N,) in USD with bars of known volume; NaN before: nothing yet."""
+    for i in range(close.shape[0]):
+        traded = close[i] * volume[i]
+        if traded != traded:
+            after[i] = before[i]
+        else:
+            after[i] = before[i] + traded if before[i] == before[i] else traded

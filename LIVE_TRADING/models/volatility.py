@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
-from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.array_record import BlockRecord, Rows
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exact_sums import bounded_sum
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.kernels import READ, kernel
 from LIVE_TRADING.common.types import BarBatch, BoolArray, FloatArray, IntArray
 from LIVE_TRADING.common.units import BPS
+
+FAST, FAST_WEIGHT, REALISED, REALISED_WEIGHT, NIGHT, NIGHT_WEIGHT, VARIANCE, MASS, CLOSE = range(9)
+
+_DAY = np.zeros(1, dtype=np.int64)  # the span that stands for a session and its night
 
 
 class VolatilityConfig(FrozenConfig):
@@ -29,26 +34,27 @@ class VolatilityConfig(FrozenConfig):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VolatilityState(ArrayRecord):
+class VolatilityState(BlockRecord):
     """Memory of the volatility model. N symbols, B bars of a regular session; variances are of plain returns.
 
     An estimate whose weight is 0 does not exist yet.
     """
 
-    fast: FloatArray  # (N,) EWMA of r²/s, variance of a bar
-    fast_weight: FloatArray
-    realised: FloatArray  # (N,) V, variance of a session without its night
-    realised_weight: FloatArray
-    overnight: FloatArray  # (N,) U
-    overnight_weight: FloatArray
+    block: FloatArray  # (9, N)
+    last_slot: IntArray  # (N,) slot of the newest close in the session under way, -1: no bar yet in it
     profile: FloatArray  # (B,) s, mean 1
     profile_sums: FloatArray  # (B + 1,) sum of s over the first bars
-    session_variance: FloatArray  # (N,) sum of r² of the session under way
-    session_mass: FloatArray  # (N,) sum of s over the bars that those returns span
     session_profile: FloatArray  # (B,) mean over symbols of clipped r²/σ̄² in the session under way, NaN: not seen
     session_bars: int  # bars of the session under way, 0 before the first session
-    last_close: FloatArray  # (N,) newest close, NaN: none
-    last_slot: IntArray  # (N,) slot of that close in the session under way, -1: no bar yet in it
+    fast = Rows(FAST)  # EWMA of r²/s, variance of a bar
+    fast_weight = Rows(FAST_WEIGHT)
+    realised = Rows(REALISED)  # V, variance of a session without its night
+    realised_weight = Rows(REALISED_WEIGHT)
+    overnight = Rows(NIGHT)  # U
+    overnight_weight = Rows(NIGHT_WEIGHT)
+    session_variance = Rows(VARIANCE)  # sum of r² of the session under way
+    session_mass = Rows(MASS)  # sum of s over the bars that those returns span
+    last_close = Rows(CLOSE)  # newest close, NaN: none
 
 
 class VolatilityModel:
@@ -78,26 +84,21 @@ class VolatilityModel:
         self._config = config
         self._bars = bars_per_session
         self._overnight = overnight
-        self._fast_decay = 1.0 - 2.0 / (bars_per_session + 1.0)
+        share, fast_decay = config.fast_share_frac, 1.0 - 2.0 / (bars_per_session + 1.0)
+        learning = (fast_decay, config.session_decay, config.overnight_winsor, config.profile_clip)
+        self._constants = np.array([bars_per_session, overnight, share, *learning, config.floor_frac], dtype=float)
 
     def initial(self, n_symbols: int) -> VolatilityState:
         """Return the memory before the first bar."""
-        zeros = np.zeros(n_symbols)
+        block = np.zeros((9, n_symbols))
+        block[CLOSE] = np.nan
         return VolatilityState(
-            fast=zeros,
-            fast_weight=zeros,
-            realised=zeros,
-            realised_weight=zeros,
-            overnight=zeros,
-            overnight_weight=zeros,
+            block,
+            last_slot=np.full(n_symbols, -1, dtype=np.int64),
             profile=np.ones(self._bars),
             profile_sums=np.arange(self._bars + 1.0),
-            session_variance=zeros,
-            session_mass=zeros,
             session_profile=np.full(self._bars, np.nan),
             session_bars=0,
-            last_close=np.full(n_symbols, np.nan),
-            last_slot=np.full(n_symbols, -1, dtype=np.int64),
         )
 
     def advance(
@@ -114,126 +115,62 @@ class VolatilityModel:
         first_of_session
             Whether this is the first batch of a session that is seen; it closes the session before.
         """
+        self._check_slot(slot, n_bars_session)
         if first_of_session:
             state = self._close_session(state, n_bars_session)
-        opening = state.last_slot < 0
-        squared = np.square(bars.close / np.where(opening, bars.open, state.last_close) - 1.0)
-        has_bar = np.isfinite(squared)
-        mass, spans_gap = self._mass(state, slot, opening)
-        session_profile = self._observe_profile(state, slot, squared, has_bar & ~spans_gap)
-        fast, fast_weight = _ewma(state.fast, state.fast_weight, squared / mass, self._fast_decay, has_bar)
-        overnight, overnight_weight = self._observe_night(state, bars.open, opening & has_bar)
-        return VolatilityState(
-            fast=fast,
-            fast_weight=fast_weight,
-            realised=state.realised,
-            realised_weight=state.realised_weight,
-            overnight=overnight,
-            overnight_weight=overnight_weight,
-            profile=state.profile,
-            profile_sums=state.profile_sums,
-            session_variance=np.where(has_bar, state.session_variance + squared, state.session_variance),
-            session_mass=np.where(has_bar, state.session_mass + mass, state.session_mass),
-            session_profile=session_profile,
-            session_bars=state.session_bars,
-            last_close=np.where(has_bar, bars.close, state.last_close),
-            last_slot=np.where(has_bar, slot, state.last_slot),
-        )
+        open_, close = np.ascontiguousarray(bars.open), np.ascontiguousarray(bars.close)
+        block, last_slot = np.empty(state.block.shape), np.empty_like(state.last_slot)
+        ratios = np.empty(last_slot.size)
+        before = (state.block, state.last_slot, state.profile_sums, state.profile[slot])
+        n_ratios = advance_variances(open_, close, *before, slot, self._constants, block, last_slot, ratios)
+        session_profile = state.session_profile
+        if n_ratios:
+            clip = self._config.profile_clip
+            session_profile = session_profile.copy()
+            session_profile[slot] = bounded_sum(ratios[:n_ratios], clip) / n_ratios
+        profile = (state.profile, state.profile_sums, session_profile, state.session_bars)
+        return VolatilityState(block, last_slot, *profile)
 
     def sigma_bps(
         self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
     ) -> FloatArray:
         """Return volatility (H, N) in bps of returns over each horizon from the end of bar `slot`; NaN: unknown."""
-        mass = self._mass_ahead(state, slot, n_bars_session, horizons)
-        variance = mass[:, None] * self._bar_variance(state)
-        for row, horizon in enumerate(horizons):
-            if horizon.is_daily:
-                variance[row] += self._night_variance(state)
-        return np.sqrt(variance) * BPS
+        self._check_slot(slot, n_bars_session)
+        spans = np.array([horizon.bars for horizon in horizons], dtype=np.int64)
+        return self._sigma_bps(state, slot, n_bars_session, spans)
 
     def sigma_day_bps(self, state: VolatilityState) -> FloatArray:
         """Return the volatility (N,) in bps of a session with its night; NaN: unknown."""
-        sigma: FloatArray = np.sqrt(self._bars * self._bar_variance(state) + self._night_variance(state)) * BPS
+        sigma: FloatArray = self._sigma_bps(state, 0, self._bars, _DAY)[0]
         return sigma
 
-    def _bar_variance(self, state: VolatilityState) -> FloatArray:
-        share = self._config.fast_share_frac
-        variance = share * state.fast + (1.0 - share) / self._bars * state.realised
-        known: FloatArray = np.where(state.realised_weight > 0, variance, np.nan)
-        return known
+    def _sigma_bps(self, state: VolatilityState, slot: int, n_bars_session: int, spans: IntArray) -> FloatArray:
+        sigma = np.empty((len(spans), state.last_slot.size))
+        write_sigma(state.block, state.profile_sums, slot, n_bars_session, spans, self._constants, sigma)
+        sigma *= BPS
+        return sigma
 
-    def _night_variance(self, state: VolatilityState) -> FloatArray:
-        return np.where(state.overnight_weight > 0, state.overnight, np.nan) if self._overnight else state.overnight
-
-    def _mass_ahead(
-        self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
-    ) -> FloatArray:
-        """Return (H,) Σ s over the bars of each horizon after `slot`, at least the floor; 1d: over a session."""
-        sums, floor = state.profile_sums, self._config.floor_frac
-        so_far = float(sums[slot + 1])
-        mass = []
-        for horizon in horizons:  # scalars: an array of six is slower
-            if horizon.is_daily:
-                mass.append(float(self._bars))
-                continue
-            days, end = 0, min(slot + 1 + horizon.bars, n_bars_session)
-            if not self._overnight:
-                days, end = divmod(slot + 1 + horizon.bars, self._bars)
-            mass.append(max(days * float(sums[-1]) + float(sums[end]) - so_far, floor * horizon.bars))
-        return np.array(mass)
-
-    def _mass(self, state: VolatilityState, slot: int, opening: BoolArray) -> tuple[FloatArray, BoolArray]:
-        """Return Σ s (N,) over the bars that a return ending now spans, and whether they are more than one."""
-        spans_gap = ~opening & (state.last_slot != slot - 1)
-        mass = np.full(opening.shape, state.profile[slot])
-        if spans_gap.any():
-            sums = state.profile_sums
-            mass = np.where(spans_gap, sums[slot + 1] - sums[state.last_slot + 1], mass)
-        return mass, spans_gap
-
-    def _observe_profile(self, state: VolatilityState, slot: int, squared: FloatArray, usable: BoolArray) -> FloatArray:
-        expected = state.realised / self._bars
-        usable = usable & (expected > 0)
-        if not usable.any():
-            return state.session_profile
-        clip = self._config.profile_clip
-        ratio = np.minimum(squared[usable] / expected[usable], clip)
-        session_profile = state.session_profile.copy()
-        session_profile[slot] = bounded_sum(ratio, clip) / ratio.size
-        return session_profile
-
-    def _observe_night(
-        self, state: VolatilityState, open_price: FloatArray, opening: BoolArray
-    ) -> tuple[FloatArray, FloatArray]:
-        if not self._overnight or not opening.any():
-            return state.overnight, state.overnight_weight
-        squared = np.square(open_price / state.last_close - 1.0)
-        limit = np.where(state.overnight > 0, self._config.overnight_winsor * state.overnight, np.inf)
-        usable = opening & np.isfinite(squared)
-        return _ewma(
-            state.overnight, state.overnight_weight, np.minimum(squared, limit), self._config.session_decay, usable
-        )
+    def _check_slot(self, slot: int, n_bars_session: int) -> None:
+        if not 0 <= slot < n_bars_session <= self._bars:
+            raise ValueError(f"bar {slot} of a session of {n_bars_session} bars; sessions here have {self._bars}")
 
     def _close_session(self, state: VolatilityState, n_bars_next: int) -> VolatilityState:
         """Return the memory at the start of a session of `n_bars_next` bars, the one before taken in."""
         observed = state.session_mass >= self._config.min_session_frac * self._bars
         scale = self._bars / np.where(observed, state.session_mass, 1.0)
-        realised, realised_weight = _ewma(
+        block = state.block.copy()
+        block[REALISED], block[REALISED_WEIGHT] = _ewma(
             state.realised, state.realised_weight, state.session_variance * scale, self._config.session_decay, observed
         )
+        block[VARIANCE] = block[MASS] = 0.0
         profile = self._next_profile(state)
-        zeros = np.zeros_like(state.session_variance)
-        return replace(
-            state,
-            realised=realised,
-            realised_weight=realised_weight,
+        return VolatilityState(
+            block,
+            last_slot=np.full(state.last_slot.shape, -1, dtype=np.int64),
             profile=profile,
             profile_sums=np.concatenate(([0.0], np.cumsum(profile))),
-            session_variance=zeros,
-            session_mass=zeros,
             session_profile=np.full(self._bars, np.nan),
             session_bars=n_bars_next,
-            last_slot=np.full(state.last_slot.shape, -1, dtype=np.int64),
         )
 
     def _next_profile(self, state: VolatilityState) -> FloatArray:
@@ -256,3 +193,87 @@ def _ewma(
     """
     grown = decay * weight + 1.0
     return np.where(usable, mean + (value - mean) / grown, mean), np.where(usable, grown, weight)
+
+
+@kernel(
+    f"int64({READ}, {READ}, float64[:, ::1], int64[::1], float64[::1], float64, int64, float64[::1], float64[:, ::1], "
+    "int64[::1], float64[::1])"
+)
+def advance_variances(
+    open_: FloatArray,
+    close: FloatArray,
+    before: FloatArray,
+    last_slot: IntArray,
+    profile_sums: FloatArray,
+    share: float,
+    slot: int,
+    constants: FloatArray,
+    after: FloatArray,
+    slots: IntArray,
+    ratios: FloatArray,
+) -> int:
+    """Write `VolatilityState.block` and `last_slot` after bars (N,) in a slot whose share of the profile is `share`.
+
+    Returns how many symbols the profile learns from; their clipped r²/σ̄² are the first of `ratios` (N,).
+    """
+    n_bars, overnight, fast_decay, night_decay = constants[0], constants[1], constants[3], constants[4]
+    winsor, clip = constants[5], constants[6]
+    n_ratios = 0
+    after[:], slots[:] = before, last_slot
+    for i in range(close.shape[0]):
+        last, opening = before[CLOSE, i], last_slot[i] < 0
+        squared = close[i] / (open_[i] if opening else last) - 1.0
+        squared *= squared
+        if squared - squared != 0.0:
+            continue
+        one_bar = opening or last_slot[i] == slot - 1
+        mass = share if one_bar else profile_sums[slot + 1] - profile_sums[last_slot[i] + 1]
+        after[FAST_WEIGHT, i] = fast_decay * before[FAST_WEIGHT, i] + 1.0
+        after[FAST, i] = before[FAST, i] + (squared / mass - before[FAST, i]) / after[FAST_WEIGHT, i]
+        after[VARIANCE, i] = before[VARIANCE, i] + squared
+        after[MASS, i] = before[MASS, i] + mass
+        after[CLOSE, i], slots[i] = close[i], slot
+        expected = before[REALISED, i] / n_bars
+        if one_bar and expected > 0.0:
+            ratios[n_ratios] = min(squared / expected, clip)
+            n_ratios += 1
+        night = open_[i] / last - 1.0
+        night *= night
+        if opening and overnight != 0.0 and night - night == 0.0:
+            usual = before[NIGHT, i]
+            after[NIGHT_WEIGHT, i] = night_decay * before[NIGHT_WEIGHT, i] + 1.0
+            night = min(night, winsor * usual) if usual > 0.0 else night
+            after[NIGHT, i] = usual + (night - usual) / after[NIGHT_WEIGHT, i]
+    return n_ratios
+
+
+@kernel("void(float64[:, ::1], float64[::1], int64, int64, int64[::1], float64[::1], float64[:, ::1])")
+def write_sigma(
+    block: FloatArray,
+    profile_sums: FloatArray,
+    slot: int,
+    n_bars_session: int,
+    spans: IntArray,
+    constants: FloatArray,
+    sigma: FloatArray,
+) -> None:
+    """Write volatility (H, N) as a share of price over `spans` (H,) in bars after `slot`, 0: a session and its night.
+
+    `block` is that of `VolatilityState`; the profile's mass ahead is at least the floor.
+    """
+    n_bars, overnight, fast_share, floor = constants[0], constants[1], constants[2], constants[7]
+    n_slots = profile_sums.shape[0] - 1
+    for h in range(spans.shape[0]):
+        end = slot + 1 + spans[h]
+        if overnight != 0.0:
+            mass = profile_sums[min(end, n_bars_session)] - profile_sums[slot + 1]
+        else:  # the profile wraps
+            mass = end // n_slots * profile_sums[n_slots] + profile_sums[end % n_slots] - profile_sums[slot + 1]
+        mass = n_bars if spans[h] == 0 else max(mass, floor * spans[h])
+        for i in range(sigma.shape[1]):
+            if block[REALISED_WEIGHT, i] > 0.0:
+                of_bar = fast_share * block[FAST, i] + (1.0 - fast_share) / n_bars * block[REALISED, i]
+            else:
+                of_bar = np.nan
+            night = block[NIGHT, i] if block[NIGHT_WEIGHT, i] > 0.0 or overnight == 0.0 else np.nan
+            sigma[h, i] = np.sqrt(mass * of_bar + night if spans[h] == 0 else mass * of_bar)

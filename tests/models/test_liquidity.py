@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bar_worlds import assert_same_arrays, assert_same_records, frozen_copy, make_world
 
-from LIVE_TRADING.models.liquidity import AdvConfig, AdvModel, AdvState
+from LIVE_TRADING.models.liquidity import AdvConfig, AdvModel, AdvState, add_traded
+from tests.support.kernels import assert_same_interpreted, awkward
 
 
 def run(world, window_sessions=10):
@@ -64,3 +65,8 @@ def test_prior_states_stay_valid_and_stored_ones_go_on():
             state = adv.advance(state, batch, first)
     assert_same_arrays(before, states[4].to_arrays())
     assert_same_records(state, states[-1])
+
+
+def test_the_kernel_says_the_same_interpreted():
+    rng, n = np.random.default_rng(7), 60
+    assert_same_interpreted(add_traded, *(awkward(rng, (n,)) for _ in range(3)), np.empty(n))

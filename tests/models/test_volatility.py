@@ -15,7 +15,14 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.horizons import parse_horizons
 from LIVE_TRADING.common.units import NS_PER_MINUTE
 from LIVE_TRADING.data.bars_file import read_bars
-from LIVE_TRADING.models.volatility import VolatilityConfig, VolatilityModel, VolatilityState
+from LIVE_TRADING.models.volatility import (
+    VolatilityConfig,
+    VolatilityModel,
+    VolatilityState,
+    advance_variances,
+    write_sigma,
+)
+from tests.support.kernels import assert_same_interpreted, awkward
 
 BARS = 10
 HORIZONS = parse_horizons(("5m", "10m", "15m", "30m", "1d"), 5 * NS_PER_MINUTE, 390)
@@ -334,3 +341,24 @@ def test_recorded_outcomes_are_as_wide_as_the_forecast(shared_data, name, symbol
         moved = panel.close[start + ahead] / panel.open[start + 1] - 1.0
         outcome = np.clip(moved * 1e4 / np.array(sigma_bps)[start, j], -4, 4)
         assert 0.85 < np.sqrt(np.nanmean(np.square(outcome))) < 1.15, horizon.name
+
+
+@pytest.mark.parametrize("overnight", [True, False])
+def test_the_kernels_say_the_same_interpreted(overnight):
+    rng, n = np.random.default_rng(7), 60
+    constants = np.array([BARS, overnight, 0.5, 0.8, 0.94, 25.0, 25.0, 0.3])
+    sums = np.concatenate(([0.0], np.cumsum(rng.random(BARS))))
+    block, last_slot, after = awkward(rng, (9, n)), rng.integers(-1, 6, n), np.empty((9, n))
+    bars = awkward(rng, (n,)), awkward(rng, (n,))
+    written = after, np.empty_like(last_slot), np.zeros(n)
+    assert_same_interpreted(advance_variances, *bars, block, last_slot, sums, 0.7, 6, constants, *written)
+    spans = np.array([1, 3, 12, 0])
+    assert_same_interpreted(write_sigma, np.abs(block), sums, 6, 9, spans, constants, np.empty((4, n)))
+
+
+@pytest.mark.parametrize(("slot", "n_bars"), [(-1, BARS), (BARS, BARS), (4, 4), (0, BARS + 1)])
+def test_a_slot_outside_the_session_is_refused(slot, n_bars):
+    world = make_world(1, (BARS,), 2)
+    volatility = model()
+    with pytest.raises(ValueError, match=f"bar {slot} of a session of {n_bars} bars"):
+        volatility.advance(volatility.initial(2), world.batch(0), slot, n_bars, True)
