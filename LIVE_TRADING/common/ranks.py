@@ -33,43 +33,70 @@ def centred_ranks(values: FloatArray) -> FloatArray:
 
 
 def _ranks(values: FloatArray, centred: bool) -> FloatArray:
-    ranks = np.array(values, dtype=np.float64, order="C")  # a copy
+    ranks = np.empty(values.shape)
     if ranks.size:
-        rows = ranks.reshape(-1, ranks.shape[-1])
-        keys = np.fmin(rows, np.inf)  # infinity for NaN, with which numpy sorts at half the speed
-        rank_rows(rows, keys, keys.argsort(axis=-1), centred)
+        n = values.shape[-1]
+        rows = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, n) + 0.0  # -0 as +0
+        low, places = (1 << (n - 1).bit_length()) - 1, np.empty(rows.shape, dtype=np.int64)
+        number_places(rows.view(np.int64), low, places)
+        places.sort(axis=-1)
+        rank_places(rows, places, low, centred, ranks.reshape(-1, n))
     return ranks
 
 
-@kernel("void(float64[:, ::1], float64[:, ::1], int64[:, ::1], boolean)")
-def rank_rows(rows: FloatArray, keys: FloatArray, order: IntArray, centred: bool) -> None:
-    """Put in place of each value its average rank in its row, or what `centred_ranks` makes of that; NaN stays.
+@kernel("void(int64[:, ::1], int64, int64[:, ::1])")
+def number_places(bits: IntArray, low: int, places: IntArray) -> None:
+    """Write numbers (R, N) that sort as the values do whose bits are given, save for the bits of `low`: the column.
 
-    `rows`, `keys`, `order` (R, N): values, the same with infinity for NaN, and the places of a row's keys in ascending
-    order, those of equal keys in any.
+    The bits of floats ascend as integers do once those of negative ones are turned round. NaN comes last. Sorting such
+    numbers takes a third of the time of sorting columns by values.
+    """
+    most = 0x7FFFFFFFFFFFFFFF
+    for r in range(bits.shape[0]):
+        for i in range(bits.shape[1]):
+            ordered = bits[r, i] ^ ((bits[r, i] >> 63) & most)
+            if bits[r, i] & most > 0x7FF0000000000000:
+                ordered = most
+            places[r, i] = (ordered & ~low) | i
+
+
+@kernel("void(float64[:, ::1], int64[:, ::1], int64, boolean, float64[:, ::1])")
+def rank_places(rows: FloatArray, places: IntArray, low: int, centred: bool, ranks: FloatArray) -> None:
+    """Write the average ranks (R, N) of rows (R, N), or what `centred_ranks` makes of them; NaN stays NaN.
+
+    `places` (R, N): `number_places` in ascending order; changed. Neighbours that are equal save for the column have
+    values that are equal or nearly so: these are put in order by value, and equal ones share their mean rank.
     """
     n_rows, n = rows.shape
     for r in range(n_rows):
-        row, key, place = rows[r], keys[r], order[r]
-        known = start = 0
-        value = key[place[0]]
-        for stop in range(1, n + 1):
-            following = key[place[stop]] if stop < n else np.nan
-            if following == value:
+        row, place, rank = rows[r], places[r], ranks[r]
+        known = 0
+        for i in range(n):
+            known += row[i] == row[i]
+            rank[i] = np.nan
+        start = 0
+        while start < known:
+            stop = start + 1
+            while stop < known and place[stop] | low == place[start] | low:
+                stop += 1
+            if stop == start + 1:
+                rank[place[start] & low] = float(stop)
+                start = stop
                 continue
-            if stop == start + 1 and value < np.inf:
-                row[place[start]] = float(stop)
-                known += 1
-            else:
-                tied = 0
-                for i in range(start, stop):
-                    tied += row[place[i]] == row[place[i]]  # not NaN, which stands among the infinities
-                rank = start + 0.5 * (tied + 1)
-                for i in range(start, stop):
-                    row[place[i]] = rank if row[place[i]] == row[place[i]] else np.nan
-                known += tied
-            start, value = stop, following
+            for i in range(start, stop):
+                column, j = place[i] & low, i
+                while j > start and row[place[j - 1]] > row[column]:
+                    place[j] = place[j - 1]
+                    j -= 1
+                place[j] = column
+            first = start
+            for i in range(start + 1, stop + 1):
+                if i == stop or row[place[i]] != row[place[first]]:
+                    for j in range(first, i):
+                        rank[place[j]] = 0.5 * (first + 1 + i)
+                    first = i
+            start = stop
         if centred:
             count = max(float(known), 1.0)
             for i in range(n):
-                row[i] = (row[i] - 0.5) / count - 0.5
+                rank[i] = (rank[i] - 0.5) / count - 0.5

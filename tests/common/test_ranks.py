@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
-from LIVE_TRADING.common.ranks import average_ranks, centred_ranks, rank_rows
+from LIVE_TRADING.common.ranks import average_ranks, centred_ranks, number_places, rank_places
 from tests.support.kernels import assert_same_interpreted, awkward
 
 
@@ -74,9 +74,20 @@ def test_centred_ranks_lie_symmetrically_within_a_half(values):
     np.testing.assert_allclose(centred_ranks(-finite), -centred_ranks(finite), rtol=0, atol=1e-15)
 
 
+@pytest.mark.parametrize("n", [2, 3, 64, 65, 500])
+@pytest.mark.parametrize("unit", [1e-300, 1.0, -1.0, 1e300])
+def test_values_that_differ_in_their_last_bits_rank_apart(n, unit):
+    rng = np.random.default_rng(n)
+    steps = rng.permutation(np.repeat(np.arange(n // 2 + 1), 2)[:n])
+    row = unit * (1.0 + steps * 2.0**-52)
+    np.testing.assert_array_equal(average_ranks(row), rankdata(row, method="average"))
+
+
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 40])
-def test_the_kernel_says_the_same_interpreted(centred, n):
-    rows = awkward(np.random.default_rng(n), (9, n))
-    keys = np.fmin(rows, np.inf)
-    assert_same_interpreted(rank_rows, rows, keys, keys.argsort(axis=-1), centred)
+def test_the_kernels_say_the_same_interpreted(centred, n):
+    rows, low = awkward(np.random.default_rng(n), (9, n)) + 0.0, 63
+    places = np.empty(rows.shape, dtype=np.int64)
+    assert_same_interpreted(number_places, rows.view(np.int64), low, places)
+    number_places(rows.view(np.int64), low, places)
+    assert_same_interpreted(rank_places, rows, np.sort(places), low, centred, np.empty(rows.shape))
