@@ -151,6 +151,11 @@ class BacktestEngine:
         self.inference_s = 0.0
         self.bar_events = 0
 
+    @property
+    def seq(self) -> int:
+        """Return the sequence number of the last event."""
+        return self._driver.seq
+
     def run(self, start_ns: int, end_ns: int, *, drain: bool = True) -> None:
         """Feed everything that arrives in (start, end], then what that leads to.
 

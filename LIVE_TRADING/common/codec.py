@@ -22,6 +22,7 @@ from LIVE_TRADING.common import events
 from LIVE_TRADING.common.types import BarBatch
 
 Encoder = Callable[[Any], Any]
+Decoder = Callable[[Any], Any]
 
 
 def to_json_value(value: Any) -> Any:
@@ -133,30 +134,53 @@ _ENCODERS: dict[type, Encoder] = {
 
 def from_json_value(annotation: Any, value: Any) -> Any:
     """Return the value an annotation describes."""
-    origin = typing.get_origin(annotation)
+    return _decoder_of(annotation)(value)
+
+
+@lru_cache(maxsize=1024)
+def _decoder_of(annotation: Any) -> Decoder:
+    """Return what turns JSON values into those of an annotation, made once for each."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        inner = [argument for argument in typing.get_args(annotation) if argument is not type(None)]
-        return from_json_value(inner[0], value)
+        (inner,) = (_decoder_of(argument) for argument in arguments if argument is not type(None))
+        return lambda value: None if value is None else inner(value)
     if origin is np.ndarray:
-        return np.array(value, dtype=typing.get_args(typing.get_args(annotation)[1])[0])
+        dtype = typing.get_args(arguments[1])[0]
+        return lambda value: np.array(value, dtype=dtype)
     if origin is tuple:
-        inner_type = typing.get_args(annotation)[0]
-        return tuple(from_json_value(inner_type, entry) for entry in value)
+        entry = _decoder_of(arguments[0])
+        return lambda value: tuple([entry(one) for one in value])
     if origin is list:
-        return [from_json_value(typing.get_args(annotation)[0], entry) for entry in value]
+        entry = _decoder_of(arguments[0])
+        return lambda value: [entry(one) for one in value]
     if origin in (dict, Mapping):
-        return {key: from_json_value(typing.get_args(annotation)[1], entry) for key, entry in value.items()}
-    if annotation is Any or annotation is None:
-        return value
+        entry = _decoder_of(arguments[1])
+        return lambda value: {key: entry(one) for key, one in value.items()}
     if is_dataclass(annotation):
-        return record_from(annotation, value)
+        return _record_decoder(annotation)
     if isinstance(annotation, type) and issubclass(annotation, (Decimal, Enum)):
-        return annotation(value)
+        return annotation
     if annotation is float:
-        return float("nan") if value is None else float(value)
-    return value
+        return _float_from
+    return _as_it_is
+
+
+def _float_from(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _record_decoder(record_type: Any) -> Decoder:
+    hints = _hints(record_type)
+    decoders = [(name, _decoder_of(hint)) for name, hint in hints.items()]  # order: of the fields
+
+    def decode_record(values: dict[str, Any]) -> Any:
+        if values.keys() != hints.keys():
+            raise ValueError(
+                f"{record_type.__name__}: fields {sorted(values.keys() ^ hints.keys())} missing or unknown"
+            )
+        return record_type(*[decode(values[name]) for name, decode in decoders])
+
+    return decode_record
 
 
 def record_from(record_type: Any, values: dict[str, Any]) -> Any:
@@ -167,10 +191,7 @@ def record_from(record_type: Any, values: dict[str, Any]) -> Any:
     ValueError
         A field is missing or unknown.
     """
-    hints = _hints(record_type)
-    if values.keys() != hints.keys():
-        raise ValueError(f"{record_type.__name__}: fields {sorted(values.keys() ^ hints.keys())} missing or unknown")
-    return record_type(**{name: from_json_value(hints[name], values[name]) for name in hints})
+    return _decoder_of(record_type)(values)
 
 
 @lru_cache(maxsize=256)

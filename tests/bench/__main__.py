@@ -28,7 +28,7 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "7": ("row_persistence:saturated", "row_persistence:steady"),
     "8": ("row_persistence:to_the_wire",),
     "9": ("row_persistence:per_cycle",),
-    "10": ("row_persistence:checkpoint_pauses",),
+    "10": ("row_persistence:checkpoint_pauses", "row_persistence:restart", "row_persistence:replay"),
     "11": ("row_memory:flat",),
     "15": ("row_start:help_text",),
 }

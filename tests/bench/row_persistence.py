@@ -24,18 +24,23 @@ from LIVE_TRADING.common.events import Event, OrderAck, OrderFill, Stamped
 from LIVE_TRADING.common.garbage import settle_memory
 from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg, Order, Side
+from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.commands import Command, SubmitOrder
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
-from LIVE_TRADING.engine.journal import Journal
+from LIVE_TRADING.engine.journal import FOLDER, Journal, read_journal
 from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.resume import resume_run
+from LIVE_TRADING.engine.run_setup import RunPlan
 from LIVE_TRADING.engine.sending import submit
+from LIVE_TRADING.models.families.lightgbm import FAMILY
 from tests.bench.rows import Measured, at_least, at_most
-from tests.bench.worlds import cache_folder, market, plan_of
+from tests.bench.worlds import Noise, backtest_of, cache_folder, load_models, market, plan_of
 
-N_SYMBOLS = 100
+N_SYMBOLS, WARM_SESSIONS, WARM_CYCLES = 100, 3, 12
 PARTS = 4  # executions of an order
 RATE, SECONDS = 10_000, 60
 SATURATED = 200_000
@@ -280,3 +285,73 @@ def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def restart() -> list[Measured]:
+    """Models loaded, the newest checkpoint read, and the journal after it fed; imports are not counted."""
+    files = [model.files() for model in load_models(compiled=True)]  # compiled once and kept, with their tables
+    found: list[Measured] = []
+    for n_symbols, n_cycles, limit_s, words in ((100, 1, 3.0, "one minute"), (500, 59, 10.0, "59 minutes")):
+        panel = market(n_symbols, WARM_SESSIONS + 1)
+        plan = plan_of(panel, WARM_SESSIONS)
+        with state_folder() as folder:
+            events = _session_on_file(folder, plan, panel, n_cycles)
+            started = time.perf_counter()
+            for each in files:
+                FAMILY.load(each).compile_forest()
+            recovered = resume_run(folder, plan.core())
+            seconds = time.perf_counter() - started
+            _close(recovered.driver)
+        assert recovered.replayed == events
+        held = len(recovered.driver.core.state.ledger.positions)
+        note = f"{events:,} events after the checkpoint, {held} positions"
+        found.append(
+            at_most("10", f"restart, 18 models, {n_symbols} symbols, {words} of journal", seconds, limit_s, "s", note)
+        )
+    return found
+
+
+def _session_on_file(folder: Path, plan: RunPlan, panel: BarPanel, n_cycles: int) -> int:
+    """Leave a state folder behind as a killed session does; return how many events follow its checkpoint."""
+    journal, checkpoints = Journal(folder), Checkpoints(folder, plan.run, plan.assembly)
+    journal.append_run(0, to_json_value(plan.run))
+    core, _, engine = backtest_of(panel, plan, Noise(), record=False, journal=journal)
+    open_ns = panel.sessions.sessions[WARM_SESSIONS].open_ns
+    checkpoint_ns = open_ns + WARM_CYCLES * panel.interval_ns
+    engine.run(plan.feed_start_ns, checkpoint_ns, drain=False)
+    before = engine.seq
+    checkpoints.write_state(core.state, before)
+    checkpoints.write_arrays(core.state, before)
+    engine.run(checkpoint_ns, checkpoint_ns + n_cycles * panel.interval_ns, drain=False)
+    journal.close()
+    return engine.seq - before
+
+
+def replay() -> list[Measured]:
+    """The speed at which a journal of order reports gives its commands again."""
+    plan = plan_of(market(N_SYMBOLS, 2), 1)
+    core = plan.core()
+    with state_folder() as folder:
+        driver = Driver(core, Journal(folder), strict=True)
+        reports = Reports(core)
+        events = reports.next_orders(200)  # at work together, as after a decision
+        begun = core.state
+        _through(driver, events)
+        _close(driver)
+        times, again = list[float](), plan.core()
+        for _ in range(20):
+            again.restore(begun)
+            started = time.perf_counter()
+            fed = feed_journal(again, read_journal(folder / FOLDER))
+            times.append(time.perf_counter() - started)
+    assert fed.difference is None
+    assert fed.events == len(events)
+    return [
+        at_least(
+            "10",
+            "journal of order reports, replayed and compared",
+            fed.events / float(np.median(times)),
+            25_000,
+            "events/s",
+        )
+    ]

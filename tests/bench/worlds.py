@@ -28,6 +28,7 @@ from LIVE_TRADING.engine.assembly import assemble
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
+from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, open_run
 from LIVE_TRADING.models.families.lightgbm import FAMILY, LightGbmModel, LightGbmParams
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureConfig, compute_all
@@ -171,12 +172,13 @@ def backtest_of(
     *,
     record: bool = True,
     on_session: Callable[[Session], None] | None = None,
+    journal: Journal | None = None,
 ) -> tuple[EngineCore, Recorder, BacktestEngine]:
     core = plan.core()
     recorder = Recorder(core)
     observers: tuple[Observer, ...] = (recorder,) if record else ()
     engine = BacktestEngine(
-        Driver(core, None, observers, strict=True),
+        Driver(core, journal, observers, strict=True),
         HistoricalDataProvider(panel),
         BacktestBroker(exchange_of(panel), panel.sessions),
         predictor,  # type: ignore[arg-type]
