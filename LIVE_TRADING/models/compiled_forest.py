@@ -8,12 +8,12 @@ import numpy as np
 
 from LIVE_TRADING.common.kernels import code_folder
 from LIVE_TRADING.common.types import FloatArray
-from LIVE_TRADING.models.descent_tables import DescentTables
 from LIVE_TRADING.models.forest_compiler import Walk, load_walk
-from LIVE_TRADING.models.forest_file import Tables
 from LIVE_TRADING.models.forest_kernel import ZERO_BOUND
+from LIVE_TRADING.models.forest_layouts import MOST_RANKS, across_layout, down_layout, goes_across, nodes_by_feature
 from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import GREATEST
+from LIVE_TRADING.models.snapshot import Array
 
 _PROBE_ROWS, _MOST_PROBE_ROWS, _ROWS_PER_LEAF = 512, 2048, 4
 _FAR = 1e300
@@ -27,23 +27,19 @@ _SPECIAL = np.array(
 class CompiledForest:
     """M forests over the same features, walked together: a row is read once for all of them."""
 
-    def __init__(self, tables: Tables, walk: Walk) -> None:
-        self.tables = tables
-        self._walk = walk
-        self._arrays = tables.walked()
-        self._n_features = int(tables.n_features)
-        self.n_forests = len(tables.first_tree) - 1
-
-    @classmethod
-    def of(cls, tables: Tables) -> CompiledForest:
-        """Return the forests of tables, compiled.
+    def __init__(self, tables: ForestTables, walk: Walk | None = None) -> None:
+        """Lay forests out to be walked; `walk` is the function for that, compiled now where it is not given.
 
         Raises
         ------
         ValueError, ImportError, OSError
             It cannot be compiled here.
         """
-        return cls(tables, load_walk("bits" if isinstance(tables, ForestTables) else "down", code_folder()))
+        self.tables = tables
+        self.across = goes_across(tables)
+        self._walk = walk or load_walk("across" if self.across else "down", code_folder())
+        self._layout = across_layout(tables) if self.across else down_layout(tables)
+        self._n_features = int(tables.n_features)
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Return the forests' sums (M, R) of features (R, F); the interpreter's lock is released meanwhile.
@@ -53,19 +49,33 @@ class CompiledForest:
         if features.ndim != 2 or features.shape[1] != self._n_features:  # the walk reads unchecked
             raise ValueError(f"features of shape {features.shape}, expected (rows, {self._n_features})")
         rows = np.require(features, np.float64, ["C", "W"])
-        out = np.empty((self.n_forests, len(rows)))
-        self._walk(rows, *self._arrays, out)
+        out = np.empty((self.tables.n_forests, len(rows)))
+        self._walk(rows, *self._layout, out)
         return out
 
     @staticmethod
-    def joined(forests: Sequence[CompiledForest]) -> list[CompiledForest]:
-        """Return several forests over the same features as few, one per kind of tables, each in the order given."""
-        narrow = [forest.tables for forest in forests if isinstance(forest.tables, ForestTables)]
-        wide = [forest.tables for forest in forests if isinstance(forest.tables, DescentTables)]
-        joined: list[Tables] = [ForestTables.joined(narrow)] if narrow else []
-        joined += [DescentTables.joined(wide)] if wide else []
-        walks = {type(forest.tables): forest._walk for forest in forests}
-        return [CompiledForest(tables, walks[type(tables)]) for tables in joined]
+    def joined(forests: Sequence[CompiledForest]) -> list[tuple[CompiledForest, list[int]]]:
+        """Return several forests over the same features as few, each with the numbers of those that are in it.
+
+        Together are those that are walked in the same way, as long as the ranks of their thresholds can be told apart.
+        """
+        groups: list[list[int]] = []
+        for across in (True, False):
+            n_ranks: Array = np.zeros(0)
+            for number, forest in enumerate(forests):
+                if forest.across != across:
+                    continue
+                n_nodes = nodes_by_feature(forest.tables)
+                if not len(n_ranks) or (across and np.any(n_ranks + n_nodes > MOST_RANKS)):
+                    groups.append([])
+                    n_ranks = np.zeros(len(n_nodes))
+                groups[-1].append(number)
+                n_ranks = n_ranks + n_nodes
+        return [(_together([forests[number] for number in group]), group) for group in groups]
+
+
+def _together(forests: Sequence[CompiledForest]) -> CompiledForest:
+    return CompiledForest(ForestTables.joined([forest.tables for forest in forests]), forests[0]._walk)
 
 
 def same_bits(values: FloatArray, expected: FloatArray) -> bool:
@@ -73,7 +83,7 @@ def same_bits(values: FloatArray, expected: FloatArray) -> bool:
     return values.tobytes() == np.asarray(expected, dtype=np.float64).tobytes()
 
 
-def probe_rows(tables: Tables, seed: int) -> FloatArray:
+def probe_rows(tables: ForestTables, seed: int) -> FloatArray:
     """Return rows (R, F) that reach what is special in a forest: thresholds and their neighbours, missing, zero, far.
 
     Half of the values are at or next to thresholds of their feature, so that rows spread over the leaves; the wider the
@@ -82,7 +92,7 @@ def probe_rows(tables: Tables, seed: int) -> FloatArray:
     rng = np.random.default_rng(seed)
     n_rows = min(_MOST_PROBE_ROWS, max(_PROBE_ROWS, _ROWS_PER_LEAF * tables.widest()))
     rows = np.empty((n_rows, int(tables.n_features)))
-    of_node, threshold = tables.splits()
+    of_node, threshold = tables.split_features(), tables.threshold
     for feature in range(rows.shape[1]):
         bounds = np.append(threshold[of_node == feature], [0.0, 1.0])
         with np.errstate(over="ignore"):  # beyond the greatest number is infinity

@@ -5,19 +5,27 @@ Nothing is compiled, and numba is not imported, before `load_walk` is called.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from LIVE_TRADING.common.kernels import compile_function
-from LIVE_TRADING.models.forest_kernel import lowest_bit, walk_bits, walk_down
+from LIVE_TRADING.models import forest_kernel, forest_vectors
 
 Walk = Callable[..., None]
-WalkName = Literal["bits", "down"]
-_ARGUMENTS = {  # numba's types of the tables' arrays, in the order of the walk's arguments
-    "bits": "uint64 float64 float64 uint64 float64 uint64 uint64 float64 uint64 uint64",
-    "down": "uint64 float64 float64 uint32 float64 uint32 float64 uint64 uint64",
+WalkName = Literal["across", "down"]
+_ROWS = "float64[:, ::1]"
+_SIGNATURES = {  # the fields of the layouts, in order
+    "across": [
+        *("int64[::1]", "uint16[::1]", "int32[::1]", "float64[::1]", "int64[::1]", "int64[::1]"),
+        *("uint32[:, ::1]", "int64[::1]", "float64[::1]", "int64[::1]", "int64[::1]"),
+    ],
+    "down": [
+        *("int64[::1]", "float64[::1]", "float64[::1]", "uint32[::1]", "float64[::1]"),
+        *("uint32[::1]", "float64[::1]", "int64[::1]", "int64[::1]"),
+    ],
 }
 
 
@@ -30,28 +38,14 @@ def load_walk(name: WalkName, cache_folder: Path | None) -> Walk:
     ValueError
         It cannot be compiled here.
     """
-    _register_lowest_bit()
-    vectors = ", ".join(f"{kind}[::1]" for kind in _ARGUMENTS[name].split())
-    signature = f"void(float64[:, ::1], {vectors}, float64[:, ::1])"
-    return compile_function(walk_bits if name == "bits" else walk_down, signature, cache_folder)
+    forest_vectors.register()
+    walk = forest_kernel.walk_across if name == "across" else forest_kernel.walk_down
+    signature = f"void({_ROWS}, {', '.join(_SIGNATURES[name])}, {_ROWS})"
+    return compile_function(walk, signature, cache_folder and cache_folder / _edition())
 
 
 @cache
-def _register_lowest_bit() -> None:
-    """Tell numba that `lowest_bit` is one instruction of the processor."""
-    import numba
-    from numba.extending import intrinsic, overload
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def trailing_zeros(_context: Any, word: Any) -> Any:
-        def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return builder.cttz(arguments[0], numba.core.cgutils.false_bit)
-
-        return numba.types.uint64(word), build
-
-    @overload(lowest_bit)  # type: ignore[untyped-decorator]
-    def compiled_lowest_bit(word: Any) -> Any:
-        def implementation(word: Any) -> Any:
-            return trailing_zeros(word)
-
-        return implementation
+def _edition() -> str:
+    """Return a name for the code that walks are compiled of: numba itself looks at the file of the walk alone."""
+    files = [Path(str(module.__file__)) for module in (forest_kernel, forest_vectors)]
+    return "forest-" + hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]

@@ -13,66 +13,99 @@ import numpy as np
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.forest_trees import GREATEST
 
-BLOCK_ROWS = 64
-LANES = 8
+BLOCK_ROWS = 128
+LANES = 32  # rows of 16 bits in the widest register there is
+ROWS_DOWN = 64
+ROWS_IN_FLIGHT = 8
+LINE = 64  # bytes of a cache line
+PADDING = 32  # numbers that may be read beyond the last leaf
+NOWHERE = 0xFFFF  # no leaf has this number
 ZERO_BOUND = float(np.float32(1e-35))  # LightGBM takes what is this near to zero for zero
 
 
-def walk_bits(
+def walk_across(
     rows: FloatArray,
     feature: Any,
-    at_nan: FloatArray,
-    at_zero: FloatArray,
-    column: Any,
-    threshold: FloatArray,
-    keep: Any,
+    nan_rank: Any,
+    zero_rank: Any,
+    bounds: FloatArray,
+    first_bound: Any,
+    levels: Any,
+    nodes: Any,
     first_node: Any,
     leaf: FloatArray,
     first_leaf: Any,
     first_tree: Any,
     out: FloatArray,
 ) -> None:
-    """Walk `ForestTables`.
-
-    A block of rows goes through all trees before the next one starts: its columns stay in the nearest cache, and each
-    node is one comparison and one AND per row without a branch (V-QuickScorer: Lucchese et al. 2016).
-    """
-    n_rows, n_columns, n_forests = rows.shape[0], feature.shape[0], first_tree.shape[0] - 1
-    if n_rows == 0:
-        return
-    n_blocks = (n_rows + BLOCK_ROWS - 1) // BLOCK_ROWS
-    per_block = (n_rows + n_blocks - 1) // n_blocks
-    lanes = (per_block + LANES - 1) // LANES * LANES
-    columns = np.zeros((n_columns, lanes))
-    leaves_left = np.empty(lanes, np.uint64)
-    total = np.empty(lanes)
-    every = np.uint64(0xFFFFFFFFFFFFFFFF)
-    for start in range(0, n_rows, per_block):
-        count = min(per_block, n_rows - start)
-        for c in range(n_columns):
-            nan_value, zero_value, f = at_nan[c], at_zero[c], feature[c]
+    """Walk an `AcrossLayout`: a block of rows goes through all trees before the next one starts."""
+    n_rows, n_features, n_columns = rows.shape[0], levels.shape[0], feature.shape[0]
+    rank_of = np.zeros((max(n_features, 1), BLOCK_ROWS), np.uint16)
+    # a register is filled from one line of the cache
+    ranks = on_a_line(2 * max(n_columns, 1) * BLOCK_ROWS).view(np.uint16)
+    total = on_a_line(8 * BLOCK_ROWS).view(np.float64)
+    for start in range(0, n_rows, BLOCK_ROWS):
+        count = min(BLOCK_ROWS, n_rows - start)
+        for f in range(n_features):
+            first, height = first_bound[f], levels[f]
             for i in range(count):
                 x = rows[start + i, f]
-                if x != x:
-                    x = nan_value
-                elif abs(x) <= ZERO_BOUND and zero_value == zero_value:
-                    x = zero_value
-                elif x > GREATEST:
+                if x > GREATEST:
                     x = GREATEST
-                columns[c, i] = x
-        for m in range(n_forests):
+                k = 1
+                for _ in range(height):
+                    k = 2 * k + int(bounds[first + k] < x)
+                rank_of[f, i] = k - (1 << height)
+        for c in range(n_columns):
+            f, nan_value, zero_value = feature[c], nan_rank[c], zero_rank[c]
+            for i in range(count):
+                x = rows[start + i, f]
+                rank = rank_of[f, i]
+                if abs(x) <= ZERO_BOUND and zero_value >= 0:
+                    rank = np.uint16(zero_value)
+                if x != x:
+                    rank = nan_value
+                ranks[c * BLOCK_ROWS + i] = rank
+        for m in range(first_tree.shape[0] - 1):
             total[:] = 0.0
             for t in range(first_tree[m], first_tree[m + 1]):
-                leaves_left[:] = every
-                for k in range(first_node[t], first_node[t + 1]):
-                    values, bound, mask = columns[column[k]], threshold[k], keep[k]
-                    for i in range(lanes):
-                        leaves_left[i] &= mask if values[i] > bound else every
-                base = first_leaf[t]
-                for i in range(count):
-                    total[i] += leaf[base + lowest_bit(leaves_left[i])]
+                add_tree(ranks, nodes, first_node[t], first_node[t + 1], leaf, first_leaf[t], count, total)
             for i in range(count):
                 out[m, start + i] = total[i]
+
+
+def add_tree(
+    ranks: Any, nodes: Any, first: int, end: int, leaf: FloatArray, first_leaf: int, count: int, total: Any
+) -> None:
+    """Add the leaves of one tree that rows fall into to their totals; compiled, `forest_vectors` builds it.
+
+    A row stands at the first leaf below the node that it has come to. Every node is asked, in preorder, of every row:
+    those that stand at its first leaf and whose rank exceeds the node's go on, past the leaves of its left child. No
+    row stands there but those that have come to it: others would have gone on before, or not have gone so far. So
+    there is neither a branch nor a load that waits for another, and it is the same whatever the row.
+
+    Parameters
+    ----------
+    ranks
+        Ranks of a block's rows, column after column of BLOCK_ROWS.
+    nodes
+        As `AcrossLayout` has them; those of the tree are first, ..., end − 1.
+    count
+        Number of rows in the block; what is added to totals beyond is left open.
+    """
+    at = np.zeros(count, np.uint16)
+    for place, *doubled in nodes[first:end].tolist():
+        rank, leaf_below, n_left = (number & 0xFFFF for number in doubled)
+        goes_on = (at == leaf_below) & (ranks[place : place + count] > rank)
+        at += np.where(goes_on, n_left, 0).astype(np.uint16)
+    total[:count] += leaf[first_leaf + at.astype(np.int64)]
+
+
+def on_a_line(n_bytes: int) -> Any:
+    """Return so many bytes of zeros that begin where a line of the cache does."""
+    wider = np.zeros(n_bytes + LINE, np.uint8)
+    skipped = -wider.ctypes.data % LINE
+    return wider[skipped : skipped + n_bytes]
 
 
 def walk_down(
@@ -88,17 +121,17 @@ def walk_down(
     first_tree: Any,
     out: FloatArray,
 ) -> None:
-    """Walk `DescentTables`.
+    """Walk a `DownLayout`.
 
     Eight rows go down a tree together, step by step until all have arrived: a step waits for its loads, and the steps
     of the others fill the time. Between them there is no branch to mispredict.
     """
     n_rows, n_columns, n_forests = rows.shape[0], feature.shape[0], first_tree.shape[0] - 1
-    columns = np.zeros((BLOCK_ROWS, n_columns))
-    node = np.empty(LANES, np.uint32)
-    total = np.empty(BLOCK_ROWS)
-    for start in range(0, n_rows, BLOCK_ROWS):
-        count = min(BLOCK_ROWS, n_rows - start)
+    columns = np.zeros((ROWS_DOWN, max(n_columns, 1)))  # a leaf reads one too
+    node = np.empty(ROWS_IN_FLIGHT, np.uint32)
+    total = np.empty(ROWS_DOWN)
+    for start in range(0, n_rows, ROWS_DOWN):
+        count = min(ROWS_DOWN, n_rows - start)
         for i in range(count):
             for c in range(n_columns):
                 x, zero_value = rows[start + i, feature[c]], at_zero[c]
@@ -112,22 +145,17 @@ def walk_down(
         for m in range(n_forests):
             total[:] = 0.0
             for t in range(first_tree[m], first_tree[m + 1]):
-                for first in range(0, count, LANES):
+                for first in range(0, count, ROWS_IN_FLIGHT):
                     node[:] = first_node[t]
                     on_the_way = True
                     while on_the_way:
                         on_the_way = False
-                        for j in range(LANES):
+                        for j in range(ROWS_IN_FLIGHT):
                             k = node[j]
                             below = child[k] + np.uint32(columns[first + j, column[k]] > threshold[k])
                             on_the_way |= below != k
                             node[j] = below
-                    for j in range(LANES):
+                    for j in range(ROWS_IN_FLIGHT):
                         total[first + j] += value[node[j]]
             for i in range(count):
                 out[m, start + i] = total[i]
-
-
-def lowest_bit(word: Any) -> int:
-    """Return the number of the lowest bit that is set; compiled, it is one instruction."""
-    return (int(word) & -int(word)).bit_length() - 1

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.models.compiled_forest import CompiledForest, probe_rows, same_bits
-from LIVE_TRADING.models.forest_file import FOREST_FILE, Tables, decode_tables, encode_tables, make_tables
+from LIVE_TRADING.models.forest_file import FOREST_FILE, decode_tables, encode_tables
+from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import Forest
 
 _LOG = logging.getLogger("live_trading.models")
@@ -60,7 +61,7 @@ class ForestModel(ABC):
     def files(self) -> dict[str, bytes]:
         """Return the model as files, with the tables of its compiled form where it can be compiled."""
         try:
-            tables = {FOREST_FILE: encode_tables(make_tables(self.forests(), self.n_features))}
+            tables = {FOREST_FILE: encode_tables(ForestTables.of_forests(self.forests(), self.n_features))}
         except ValueError:
             tables = {}  # at load the log says why
         return {**self.model_files(), **tables}
@@ -73,7 +74,7 @@ class ForestModel(ABC):
         """
         self.forest = None
         try:
-            forest = CompiledForest.of(self._tables(name))
+            forest = CompiledForest(self._tables(name))
         except (ValueError, ImportError, OSError) as error:
             _LOG.warning("model %s is predicted with by its library: %s", name, error)
             return
@@ -83,7 +84,7 @@ class ForestModel(ABC):
         else:
             _LOG.error("model %s is predicted with by its library: compiled, its forecasts are others", name)
 
-    def _tables(self, name: str) -> Tables:
+    def _tables(self, name: str) -> ForestTables:
         """Return the tables that were stored with the model, or, where they cannot be used, make them from it."""
         if self._stored is not None:
             try:
@@ -93,7 +94,7 @@ class ForestModel(ABC):
                 return tables
             except ValueError as error:
                 _LOG.warning("model %s: its %s is not used (%s) and made again", name, FOREST_FILE, error)
-        return make_tables(self.forests(), self.n_features)
+        return ForestTables.of_forests(self.forests(), self.n_features)
 
 
 def stored_tables(files: Mapping[str, bytes]) -> bytes | None:

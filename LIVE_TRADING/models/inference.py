@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,8 +25,8 @@ class InferenceEngine:
     Families give bit-equal numbers in any batch, hence so do `predict` and `predict_block`. Models over sequences take
     the newest rows of the windows, as many as they were made for.
 
-    Models that are compiled are walked together. On the first rows that come, the first real ones, their libraries are
-    asked too: a compiled model that differs is told in the log and never asked again.
+    Models that are compiled are walked together. Each is compared with itself alone at once, and with its library on
+    the first rows that come, the first real ones: one that differs is told in the log and left to its library.
     """
 
     def __init__(self, models: Sequence[Sequence[Model]]) -> None:
@@ -40,6 +40,8 @@ class InferenceEngine:
         ]
         self._joint = JointForests([model for _, _, model in self._compiled])
         self._verified = False
+        for rows in self._joint.probes():
+            self._keep_where_equal(rows, lambda model, rows: model.predict(rows))
 
     @property
     def cheap_calls(self) -> bool:
@@ -111,7 +113,8 @@ class InferenceEngine:
     def _ask(self, rows: FloatArray) -> FloatArray:
         """Return the answers (H, M, R) of all models."""
         if self._compiled and not self._verified:
-            self._verify(rows[:_FIRST_ROWS])
+            self._keep_where_equal(rows[:_FIRST_ROWS], lambda model, rows: model.predict_by_library(rows))
+        self._verified = True
         raw = np.full((*self._shape, len(rows)), np.nan)
         done = set()
         for (h, m, _), values in zip(self._compiled, self._joint.predict(rows), strict=True):
@@ -122,15 +125,14 @@ class InferenceEngine:
                 raw[h, m] = model.predict(rows)
         return raw
 
-    def _verify(self, rows: FloatArray) -> None:
-        """Leave the compiled models out whose values are not those of their libraries on rows (R, F)."""
+    def _keep_where_equal(self, rows: FloatArray, expected: Callable[[ForestModel, FloatArray], FloatArray]) -> None:
+        """Leave the compiled models out whose values on rows (R, F), walked together, are not as expected."""
         equal = []
         for (h, m, model), values in zip(self._compiled, self._joint.predict(rows), strict=True):
-            if same_bits(values, model.predict_by_library(rows)):
+            if same_bits(values, expected(model, rows)):
                 equal.append((h, m, model))
             else:
                 _LOG.error("model %d of horizon %d is predicted with by its library: compiled, it differs", m, h)
                 model.forest = None
         if len(equal) < len(self._compiled):
             self._compiled, self._joint = equal, JointForests([model for _, _, model in equal])
-        self._verified = True

@@ -43,7 +43,7 @@ import LIVE_TRADING, lightgbm, sklearn.ensemble, time
 from pathlib import Path
 from LIVE_TRADING.models.forest_compiler import load_walk
 start = time.process_time()
-load_walk("bits", Path({folder!r})), load_walk("down", Path({folder!r}))
+load_walk("across", Path({folder!r})), load_walk("down", Path({folder!r}))
 print(time.process_time() - start)
 """
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,8 +27,8 @@ from LIVE_TRADING.models.compiled_forest import CompiledForest, probe_rows, same
 from LIVE_TRADING.models.families.interface import get_family
 from LIVE_TRADING.models.families.lightgbm import LightGbmModel
 from LIVE_TRADING.models.forest_compiler import Walk, WalkName, load_walk
-from LIVE_TRADING.models.forest_file import FOREST_FILE, encode_tables, make_tables
-from LIVE_TRADING.models.forest_kernel import ZERO_BOUND, lowest_bit, walk_bits
+from LIVE_TRADING.models.forest_file import FOREST_FILE, encode_tables
+from LIVE_TRADING.models.forest_kernel import ZERO_BOUND, walk_across
 from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import GREATEST
@@ -36,6 +38,7 @@ from LIVE_TRADING.models.lightgbm_text import read_lightgbm
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.models.snapshot import encode_arrays
 
+REPO = Path(__file__).resolve().parents[2]
 N_FEATURES = 6
 BATCHES = (1, 2, 7, 81, 500)
 TINY = 5e-324
@@ -82,7 +85,7 @@ def library_of(text: str) -> Callable[[np.ndarray], np.ndarray]:
 @pytest.fixture(scope="module")
 def compiled_walks(tmp_path_factory: pytest.TempPathFactory) -> dict[WalkName, Walk]:
     folder = tmp_path_factory.mktemp("numba")
-    return {"bits": load_walk("bits", folder), "down": load_walk("down", folder)}
+    return {"across": load_walk("across", folder), "down": load_walk("down", folder)}
 
 
 @pytest.fixture(autouse=True)
@@ -123,9 +126,7 @@ def forest_of(text: str) -> CompiledForest:
 
 
 def tables_of(text: str) -> ForestTables:
-    tables = make_tables([read_lightgbm(text.encode())], N_FEATURES)
-    assert isinstance(tables, ForestTables)
-    return tables
+    return ForestTables.of_forests([read_lightgbm(text.encode())], N_FEATURES)
 
 
 def near_thresholds(text: str, seed: int) -> np.ndarray:
@@ -146,7 +147,7 @@ def test_any_row_has_the_librarys_bits(text: str, data: st.DataObject):
     known = st.sampled_from([*SPECIAL, *tables.threshold.tolist()[:200]])
     value = known | known.map(lambda x: math.nextafter(x, -math.inf)) | st.floats(width=64)
     rows = data.draw(npst.arrays(np.float64, st.tuples(st.integers(1, 9), st.just(N_FEATURES)), elements=value))
-    assert CompiledForest.of(tables).predict(rows)[0].tobytes() == library_of(text)(rows).tobytes()
+    assert CompiledForest(tables).predict(rows)[0].tobytes() == library_of(text)(rows).tobytes()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -170,24 +171,24 @@ def test_any_decision_type_and_threshold_has_the_librarys_bits(plain: str, seed:
 def test_the_uncompiled_form_is_the_same(text: str):
     tables = tables_of(text)
     rows = np.concatenate([rows_of(40, 3, special=0.3), near_thresholds(text, 2)[:45]])
-    assert CompiledForest(tables, walk_bits).predict(rows)[0].tobytes() == library_of(text)(rows).tobytes()
-    assert [lowest_bit(np.uint64(1 << k)) for k in (0, 5, 63)] == [0, 5, 63]
+    assert CompiledForest(tables, walk_across).predict(rows)[0].tobytes() == library_of(text)(rows).tobytes()
 
 
 def test_forests_joined_are_the_forests_alone():
     texts = [train(seed, num_leaves=7 + 20 * seed) for seed in range(3)]
     forests = [forest_of(text) for text in texts]
-    (joined,), rows = CompiledForest.joined(forests), rows_of(200, 9)
+    ((joined, numbers),), rows = CompiledForest.joined(forests), rows_of(200, 9)
+    assert numbers == [0, 1, 2]
     assert joined.predict(rows).tobytes() == np.stack([forest.predict(rows)[0] for forest in forests]).tobytes()
     assert joined.predict(rows[:0]).shape == (3, 0)
     again = ForestTables.from_arrays(joined.tables.to_arrays())
-    assert CompiledForest.of(again).predict(rows).tobytes() == joined.predict(rows).tobytes()
+    assert CompiledForest(again).predict(rows).tobytes() == joined.predict(rows).tobytes()
 
 
 def test_forests_over_other_features_are_not_joined(plain: str):
     other = lgb.train({"verbosity": -1}, lgb.Dataset(rows_of(200, 1)[:, :2], np.arange(200.0)), 2).model_to_string()
     with pytest.raises(ValueError, match="different numbers of features"):
-        ForestTables.joined([tables_of(plain), make_tables([read_lightgbm(other.encode())], 2)])
+        ForestTables.joined([tables_of(plain), ForestTables.of_forests([read_lightgbm(other.encode())], 2)])
 
 
 @pytest.mark.parametrize("shape", [(N_FEATURES,), (3, N_FEATURES - 1), (2, 3, N_FEATURES)])
@@ -216,7 +217,7 @@ def no_switching() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_switching")
 def test_the_interpreter_runs_on_during_a_walk(plain: str):
-    (forest,), rows = CompiledForest.joined([forest_of(plain)] * 30), np.tile(rows_of(1000, 1), (300, 1))
+    ((forest, _),), rows = CompiledForest.joined([forest_of(plain)] * 30), np.tile(rows_of(1000, 1), (900, 1))
     walking, over = threading.Event(), threading.Event()
 
     def predict() -> None:
@@ -271,14 +272,14 @@ def test_other_kinds_of_model_stay_with_the_library(params: dict[str, object], r
         (r"^decision_type=\S+", "decision_type=12", "decision type 12 is unknown"),
         (r"^decision_type=\S+", "decision_type=1", "splits on categories"),
         (r"^threshold=\S+", "threshold=nan", "a threshold is no number"),
-        (r"^threshold=\S+ \S+", "threshold=1", "zip"),
+        (r"^threshold=\S+ \S+", "threshold=1", "has a feature, a threshold"),
     ],
 )
 def test_a_text_that_is_not_well_formed_has_no_tables(plain: str, pattern: str, replacement: str, reason: str):
     altered = re.sub(pattern, replacement, plain, flags=re.MULTILINE)
     assert altered != plain
     with pytest.raises(ValueError, match=reason):
-        make_tables([read_lightgbm(altered.encode())], N_FEATURES)
+        ForestTables.of_forests([read_lightgbm(altered.encode())], N_FEATURES)
 
 
 def test_a_classifier_that_is_asked_for_its_margin_is_compiled_too():
@@ -322,8 +323,8 @@ def test_tables_that_cannot_be_used_are_made_again(plain: str, damage: str, capl
         "cut": data[:-40],
         "empty": b"",
         "other-archive": encode_arrays({"snapshot": {"x": np.zeros(2)}}),
-        "other-version": encode_arrays({"bits-0": tables_of(plain).to_arrays()}),
-        "other-features": encode_tables(make_tables([read_lightgbm(other.encode())], 2)),
+        "other-version": encode_arrays({"forest-1": tables_of(plain).to_arrays()}),
+        "other-features": encode_tables(ForestTables.of_forests([read_lightgbm(other.encode())], 2)),
     }
     model = model_of(plain, damaged[damage])
     model.compile_forest("ret_5m/lightgbm")
@@ -332,11 +333,11 @@ def test_tables_that_cannot_be_used_are_made_again(plain: str, damage: str, capl
     assert model.predict(rows_of(50, 2)).tobytes() == library_of(plain)(rows_of(50, 2)).tobytes()
 
 
-@pytest.mark.parametrize("what", ["leaf", "threshold", "keep", "at_nan", "at_zero"])
+@pytest.mark.parametrize("what", ["leaf", "threshold", "column", "at_nan", "at_zero"])
 def test_tables_of_other_content_leave_the_library_to_predict(plain: str, what: str, caplog):
     tables = tables_of(plain)
     value = getattr(tables, what).copy()
-    value[:] = np.roll(value, 1) if what != "keep" else ~np.uint64(0)
+    value[:] = np.roll(value, 1)
     if what.startswith("at_"):
         value[:] = 1.0
     model = model_of(plain, encode_tables(altered_tables(tables, **{what: value})))
@@ -353,7 +354,7 @@ def test_one_bit_of_one_leaf_that_real_rows_reach_leaves_the_library_to_predict(
         leaf = tables.leaf.copy()
         leaf.view(np.uint64)[number] ^= np.uint64(1 << 40)
         altered = altered_tables(tables, leaf=leaf)
-        differs = not same_bits(CompiledForest.of(altered).predict(real)[0], library_of(plain)(real))
+        differs = not same_bits(CompiledForest(altered).predict(real)[0], library_of(plain)(real))
         reached += differs
         model = model_of(plain, encode_tables(altered))
         model.compile_forest("", real)
@@ -378,24 +379,35 @@ def test_real_rows_are_verified_too(plain: str):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"column": np.full(9, 99, np.uint64)},
-        {"feature": np.full(3, 99, np.uint64)},
-        {"feature": np.full(3, 0, np.int64)},
-        {"feature": np.zeros((3, 1), np.uint64)},
+        {"column": np.full(3, 99, np.uint32)},
+        {"column": np.zeros(2, np.uint32)},
+        {"column": np.zeros(3, np.int64)},
+        {"feature": np.full(3, 99, np.uint32)},
+        {"feature": np.zeros((3, 1), np.uint32)},
+        {"at_nan": np.full(3, np.nan)},
+        {"at_zero": np.zeros(0)},
         {"threshold": np.zeros(2)},
+        {"threshold": np.full(3, np.nan)},
+        {"threshold": np.full(3, np.inf)},
+        {"n_left": np.array([1, 1, 0], np.uint32)},  # a child without a leaf
+        {"n_left": np.array([4, 1, 1], np.uint32)},
+        {"n_left": np.array([1, 3, 1], np.uint32)},
+        {"n_left": np.full(3, 2**32 - 1, np.uint32)},
         {"leaf": np.zeros(1)},
-        {"first_node": np.array([0, 99], np.uint64)},
-        {"first_node": np.zeros(0, np.uint64)},
+        {"leaf": np.zeros(5)},
+        {"first_leaf": np.array([0, 2**64 - 1], np.uint64)},
+        {"first_leaf": np.array([1, 4], np.uint64)},
+        {"first_leaf": np.array([0, 0, 4], np.uint64)},
+        {"first_leaf": np.zeros(0, np.uint64)},
         {"first_tree": np.array([0, 99], np.uint64)},
         {"first_tree": np.array([0], np.uint64)},
-        {"first_leaf": np.array([5], np.uint64)},
-        {"keep": np.zeros(3, np.uint64)},
+        {"first_tree": np.array([0, 2, 1], np.uint64)},
         {"more": np.zeros(3)},
     ],
 )
 def test_tables_that_point_nowhere_are_refused(changes: dict[str, np.ndarray]):
     tables = tables_of(train(n_trees=1, num_leaves=4))
-    assert len(tables.keep) == 3
+    assert len(tables.n_left) == 3
     with pytest.raises(ValueError, match="forest table"):
         altered_tables(tables, **changes)
 
@@ -434,21 +446,47 @@ def fresh_loads() -> Iterator[None]:
 def test_machine_code_is_kept_in_the_folder_and_a_damaged_one_is_done_without(tmp_path: Path, plain: str, caplog):
     rows, tables = rows_of(20, 1), tables_of(plain)
     expected = library_of(plain)(rows).tobytes()
-    assert CompiledForest(tables, load_walk("bits", None)).predict(rows)[0].tobytes() == expected
-    load_walk("bits", tmp_path)
+    assert CompiledForest(tables, load_walk("across", None)).predict(rows)[0].tobytes() == expected
+    load_walk("across", tmp_path)
     kept = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {path.suffix for path in kept} == {".nbc", ".nbi"}
     load_walk.cache_clear()
     before = {path: path.stat().st_mtime_ns for path in kept}
-    assert CompiledForest(tables, load_walk("bits", tmp_path)).predict(rows)[0].tobytes() == expected
+    assert CompiledForest(tables, load_walk("across", tmp_path)).predict(rows)[0].tobytes() == expected
     assert {path: path.stat().st_mtime_ns for path in kept} == before
     for suffix in (".nbc", ".nbi"):
         load_walk.cache_clear()
         for path in kept:
             if path.suffix == suffix:
                 path.write_bytes(b"")
-        assert CompiledForest(tables, load_walk("bits", tmp_path)).predict(rows)[0].tobytes() == expected
+        assert CompiledForest(tables, load_walk("across", tmp_path)).predict(rows)[0].tobytes() == expected
     assert "remove the folder" in caplog.text
+
+
+ELSEWHERE = """
+import sys
+import LIVE_TRADING
+import numpy as np
+from LIVE_TRADING.models.compiled_forest import CompiledForest
+from LIVE_TRADING.models.forest_compiler import load_walk
+from LIVE_TRADING.models.forest_file import decode_tables
+
+walk = load_walk("across", None)
+assert "zmm" not in next(iter(walk.inspect_asm().values()))
+tables, rows = decode_tables(open(sys.argv[1], "rb").read()), np.load(sys.argv[2])
+sys.stdout.write(CompiledForest(tables, walk).predict(rows).tobytes().hex())
+"""
+
+
+def test_a_processor_with_no_more_than_the_least_registers_gives_the_same(tmp_path: Path):
+    text = train(num_leaves=20)
+    rows = np.concatenate([rows_of(201, 3, special=0.3), near_thresholds(text, 2)])
+    (tmp_path / "tables").write_bytes(encode_tables(tables_of(text)))
+    np.save(tmp_path / "rows.npy", rows)
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "tables"), str(tmp_path / "rows.npy")]
+    plain_processor = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=plain_processor, cwd=REPO)
+    assert bytes.fromhex(found.stdout) == library_of(text)(rows).tobytes()
 
 
 @pytest.mark.usefixtures("fresh_loads")
@@ -459,7 +497,7 @@ def test_where_numba_cannot_the_library_predicts(plain: str, failure: str, monke
     if failure == "switched-off":
         monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     else:
-        monkeypatch.setattr(forest_kernel, "lowest_bit", None)
+        monkeypatch.setattr(forest_kernel, "on_a_line", None)
     monkeypatch.setattr(module, "load_walk", load_walk)
     model = model_of(plain)
     model.compile_forest("ret_5m/lightgbm")
@@ -491,6 +529,24 @@ def test_the_grid_gives_the_same_with_and_without(small_run):
     assert fast.predict(features[0]).tobytes() == plain.predict(features[0]).tobytes()
 
 
+def test_a_forest_that_differs_beside_others_is_left_to_its_library_at_once(small_run, monkeypatch, caplog):
+    together = ForestTables.joined.__func__
+
+    def damaged(cls: type[ForestTables], parts: list[ForestTables]) -> ForestTables:
+        tables = together(cls, parts)
+        if len(parts) == 1:
+            return tables
+        threshold = tables.threshold.copy()
+        threshold[-1] += 1e-9  # of the second model
+        return altered_tables(tables, threshold=threshold)
+
+    monkeypatch.setattr(ForestTables, "joined", classmethod(damaged))
+    features = np.random.default_rng(2).standard_normal((4, 30))
+    engine = engine_of(small_run.root, compiled=True)
+    assert caplog.text.count("compiled, it differs") == 1
+    assert engine.predict(features).tobytes() == engine_of(small_run.root, compiled=False).predict(features).tobytes()
+
+
 @pytest.mark.parametrize("wrong", [("ret_5m",), ("ret_5m", "ret_1d")])
 def test_a_forest_that_differs_on_the_first_real_rows_is_not_asked_again(small_run, wrong: tuple[str, ...], caplog):
     features = np.random.default_rng(2).standard_normal((4, 30))
@@ -498,7 +554,7 @@ def test_a_forest_that_differs_on_the_first_real_rows_is_not_asked_again(small_r
     for target in wrong:
         model = loader.load(target, "lightgbm")
         tables = model.forest.tables
-        model.forest = CompiledForest.of(altered_tables(tables, leaf=tables.leaf + 1.0))
+        model.forest = CompiledForest(altered_tables(tables, leaf=tables.leaf + 1.0))
     engine = InferenceEngine([[loader.load(t, f) for f in ("lightgbm", "ridge")] for t in ("ret_5m", "ret_1d")])
     expected = engine_of(small_run.root, compiled=False).predict(features).tobytes()
     with caplog.at_level(logging.ERROR):

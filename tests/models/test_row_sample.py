@@ -12,7 +12,7 @@ import pytest
 from LIVE_TRADING.common.exceptions import ModelLoadError
 from LIVE_TRADING.models import compiled_forest
 from LIVE_TRADING.models.artifacts import MANIFEST_FILE, SAMPLE_FILE, Manifest, record_bytes, sha256
-from LIVE_TRADING.models.forest_kernel import walk_bits
+from LIVE_TRADING.models.forest_kernel import walk_across
 from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.loader import ModelLoader
 from LIVE_TRADING.models.row_sample import SAMPLE_ROWS, decode_sample, encode_sample
@@ -70,7 +70,7 @@ def test_a_run_without_one_is_read_all_the_same(small_run):
 
 
 def test_models_are_compared_with_their_libraries_on_it(small_run, monkeypatch):
-    monkeypatch.setattr(compiled_forest, "load_walk", lambda name, folder: walk_bits)
+    monkeypatch.setattr(compiled_forest, "load_walk", lambda name, folder: walk_across)
     rows = rows_of(300, 100)
     with_sample(small_run, encode_sample(rows))
     asked: list[np.ndarray] = []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from hypothesis.extra import numpy as npst
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
 from LIVE_TRADING.models import compiled_forest as module
+from LIVE_TRADING.models import forest_layouts
 from LIVE_TRADING.models.compiled_forest import CompiledForest, probe_rows
-from LIVE_TRADING.models.descent_tables import DescentTables
 from LIVE_TRADING.models.families.interface import get_family
-from LIVE_TRADING.models.forest_compiler import load_walk
-from LIVE_TRADING.models.forest_file import decode_tables, encode_tables, make_tables
-from LIVE_TRADING.models.forest_kernel import walk_down
+from LIVE_TRADING.models.forest_compiler import Walk, load_walk
+from LIVE_TRADING.models.forest_file import decode_tables, encode_tables
+from LIVE_TRADING.models.forest_kernel import walk_across, walk_down
 from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.forest_tables import ForestTables
 from LIVE_TRADING.models.forest_trees import Column, Tree, constant
@@ -72,12 +73,20 @@ def walks(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module", params=sorted(MODELS))
-def model(request: pytest.FixtureRequest) -> ForestModel:
-    found = fitted(request.param)
-    found.compile_forest(request.param)
-    assert found.forest is not None
-    assert isinstance(found.forest.tables, DescentTables) == request.param.endswith("wide")
-    return found
+def fitted_model(request: pytest.FixtureRequest) -> ForestModel:
+    return fitted(request.param)
+
+
+@pytest.fixture(scope="module", params=["across", "down"])
+def model(request: pytest.FixtureRequest, fitted_model: ForestModel) -> Iterator[ForestModel]:
+    """A model of each kind, compiled to be walked in both ways, whichever would be chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "down":
+            patch.setattr(forest_layouts, "MOST_LEAVES_ACROSS", 0)
+        fitted_model.compile_forest()
+        assert fitted_model.forest is not None
+        assert fitted_model.forest.across == (request.param == "across")
+        yield fitted_model
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 81, 500])
@@ -90,7 +99,7 @@ def test_a_row_alone_and_in_any_batch_has_the_librarys_bits(model: ForestModel, 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_row_has_the_librarys_bits(model: ForestModel, data: st.DataObject):
-    thresholds = model.forest.tables.splits()[1]
+    thresholds = model.forest.tables.threshold
     known = st.sampled_from([*SPECIAL, *thresholds.tolist()[:200]])
     beside = known.map(lambda x: math.nextafter(x, -math.inf)) | known.map(lambda x: math.nextafter(x, math.inf))
     value = known | beside | st.floats(width=64) | st.floats(width=32)
@@ -98,10 +107,13 @@ def test_any_row_has_the_librarys_bits(model: ForestModel, data: st.DataObject):
     assert model.predict(rows).tobytes() == model.predict_by_library(rows).tobytes()
 
 
-def test_the_uncompiled_form_is_the_same():
+@pytest.mark.parametrize("walk", [walk_across, walk_down])
+def test_the_uncompiled_form_is_the_same(walk: Walk, monkeypatch):
+    if walk is walk_down:
+        monkeypatch.setattr(forest_layouts, "MOST_LEAVES_ACROSS", 0)
     model = fitted("extra-wide")
-    tables, rows = make_tables(model.forests(), N_FEATURES), rows_of(21, 3, special=0.3)
-    sums = CompiledForest(tables, walk_down).predict(rows)
+    tables, rows = ForestTables.of_forests(model.forests(), N_FEATURES), rows_of(21, 3, special=0.3)
+    sums = CompiledForest(tables, walk).predict(rows)
     assert model.of_sums(sums).tobytes() == model.predict_by_library(rows).tobytes()
 
 
@@ -135,20 +147,31 @@ def test_thresholds_that_are_missing_or_infinite_stay():
 
 @pytest.mark.parametrize("name", ["extra-wide", "boosted-narrow"])
 def test_tables_come_back_from_their_file(name: str):
-    tables = make_tables(fitted(name).forests(), N_FEATURES)
+    tables = ForestTables.of_forests(fitted(name).forests(), N_FEATURES)
     data = encode_tables(tables)
     again = decode_tables(data)
-    assert type(again) is type(tables)
-    assert encode_tables(again) == data == encode_tables(make_tables(fitted(name).forests(), N_FEATURES))
+    assert encode_tables(again) == data == encode_tables(ForestTables.of_forests(fitted(name).forests(), N_FEATURES))
 
 
-def test_models_of_all_families_walk_together():
+@pytest.mark.parametrize(
+    ("most_leaves", "most_ranks", "n_walks"),
+    [
+        pytest.param(768, 2**16 - 1, 1, id="all-across"),
+        pytest.param(100, 2**16 - 1, 2, id="the-widest-down"),
+        pytest.param(100, 400, 4, id="ranks-run-out"),
+    ],
+)
+def test_models_of_all_families_walk_together(most_leaves: int, most_ranks: int, n_walks: int, monkeypatch):
+    monkeypatch.setattr(forest_layouts, "MOST_LEAVES_ACROSS", most_leaves)
+    monkeypatch.setattr(forest_layouts, "MOST_RANKS", most_ranks)
+    monkeypatch.setattr(module, "MOST_RANKS", most_ranks)
     models = [fitted(name) for name in sorted(MODELS)]
     for model in models:
         model.compile_forest()
     joint, rows = JointForests(models), rows_of(150, 9, special=0.2)
     together = joint.predict(rows)
     assert [found.tobytes() for found in together] == [model.predict_by_library(rows).tobytes() for model in models]
+    assert len(CompiledForest.joined([model.forest for model in models])) == n_walks
     assert JointForests([]).predict(rows) == []
 
 
@@ -172,43 +195,17 @@ STUMP = Tree([Column(0, -np.inf, None)], [0.5], [-1], [-2], [1.0, 2.0])
         ({"column": [Column(3, 0.0, None)]}, "beyond the 2 of the model"),
     ],
 )
-@pytest.mark.parametrize("kind", [ForestTables, DescentTables])
-def test_what_is_no_tree_has_no_tables(kind, changes: dict[str, object], reason: str):
+def test_what_is_no_tree_has_no_tables(changes: dict[str, object], reason: str):
     fields = {name: getattr(STUMP, name) for name in ("column", "threshold", "left", "right", "leaf")}
     with pytest.raises(ValueError, match=reason):
-        kind.of_forests([[Tree(**{**fields, **changes})]], 2)
+        ForestTables.of_forests([[Tree(**{**fields, **changes})]], 2)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"child": np.array([0, 1, 2], np.uint32)},  # a root that is its own child, and no leaf
-        {"child": np.array([2, 1, 2], np.uint32)},  # a right child beyond the tree
-        {"child": np.array([1, 0, 2], np.uint32)},  # a way back
-        {"child": np.array([1, 1, 99], np.uint32)},
-        {"threshold": np.array([0.5, 0.5, np.inf])},  # a leaf that is left again
-        {"threshold": np.array([np.nan, np.inf, np.inf])},
-        {"column": np.array([0, 0, 9], np.uint32)},
-        {"feature": np.array([2], np.uint64)},
-        {"value": np.zeros(2)},
-        {"first_node": np.array([0, 0, 3], np.uint64)},
-        {"first_node": np.array([0, 4], np.uint64)},
-        {"first_tree": np.array([0, 2], np.uint64)},
-        {"first_tree": np.array([0], np.uint64)},
-        {"column": np.zeros(3, np.uint64)},
-        {"more": np.zeros(3)},
-    ],
-)
-def test_tables_that_lead_astray_are_refused(changes: dict[str, np.ndarray]):
-    tables = DescentTables.of_forests([[STUMP]], 2)
-    assert DescentTables.from_arrays(tables.to_arrays()).child.tolist() == [1, 1, 2]
-    with pytest.raises(ValueError, match="forest table"):
-        DescentTables.from_arrays(tables.to_arrays() | changes)
-
-
-def test_a_tree_of_one_leaf_is_a_constant_in_both_forms():
+@pytest.mark.parametrize("most_leaves", [0, 768])
+def test_a_tree_of_one_leaf_is_a_constant_in_both_walks(most_leaves: int, monkeypatch):
+    monkeypatch.setattr(forest_layouts, "MOST_LEAVES_ACROSS", most_leaves)
     rows = rows_of(9, 1)[:, :2]
-    for kind in (ForestTables, DescentTables):
-        forest = CompiledForest.of(kind.of_forests([[constant(0.25), STUMP, constant(0.5)], []], 2))
-        expected = np.where(rows[:, 0] > 0.5, 2.75, 1.75)
-        assert forest.predict(rows).tolist() == [expected.tolist(), [0.0] * 9]
+    forest = CompiledForest(ForestTables.of_forests([[constant(0.25), STUMP, constant(0.5)], []], 2))
+    expected = np.where(rows[:, 0] > 0.5, 2.75, 1.75)
+    assert forest.predict(rows).tolist() == [expected.tolist(), [0.0] * 9]
+    assert CompiledForest(ForestTables.of_forests([[constant(0.25)]], 0)).predict(rows[:, :0]).tolist() == [[0.25] * 9]
