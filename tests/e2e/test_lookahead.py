@@ -28,7 +28,7 @@ from tests.support.onnx_graphs import planted_rule
 
 def checked(bars: Path, run_root: Path, span: tuple[str, str | None], count: int) -> Check:
     settings = low_cost()
-    recording = open_recording(str(bars), settings, None, "auto", run_root)
+    recording, _ = open_recording(str(bars), settings, None, "auto", run_root)
     return check(recording, settings, BacktestRequest(run_root, "e2e", *span), count, seed=7)
 
 
@@ -93,7 +93,7 @@ def test_every_family_there_is(tmp_path: Path) -> None:
     )
     until = panel.sessions.sessions[TRAINED_SESSIONS - 1].date
     train_run(panel, config, tmp_path / "run", until, engine=engine_config(settings))
-    recording = open_recording("simulated", settings, None, "auto", tmp_path / "run")
+    recording, _ = open_recording("simulated", settings, None, "auto", tmp_path / "run")
     found = check(recording, settings, BacktestRequest(tmp_path / "run", "all"), 20, seed=7)
     assert found.differences == ()
     assert len(found.report.agreed_ns) == 20
