@@ -32,19 +32,8 @@ def main(
     def command() -> int:
         from LIVE_TRADING.cli.check_lookahead import check_run
 
-        return check_run(
-            data,
-            run_id,
-            run_root,
-            opt.session_date(start, "--start"),
-            opt.session_date(end, "--end"),
-            instants,
-            seed,
-            profile,
-            overrides,
-            interval,
-            calendar,
-        )
+        run = opt.RunOptions(data, run_id, run_root, start, end, interval, calendar, profile, overrides)
+        return check_run(run, instants, seed)
 
     run_command(command)
 

@@ -32,20 +32,8 @@ def main(
     def command() -> int:
         from LIVE_TRADING.cli.backtest import run_backtest
 
-        return run_backtest(
-            data,
-            run_id,
-            run_root,
-            opt.session_date(start, "--start"),
-            opt.session_date(end, "--end"),
-            out,
-            profile,
-            overrides,
-            initial_cash,
-            interval,
-            calendar,
-            opt.chosen_symbols(symbols, symbols_file),
-        )
+        run = opt.RunOptions(data, run_id, run_root, start, end, interval, calendar, profile, overrides)
+        return run_backtest(run, out, initial_cash, opt.chosen_symbols(symbols, symbols_file))
 
     run_command(command)
 

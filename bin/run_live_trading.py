@@ -40,7 +40,7 @@ def main(
     """Trade one universe through one broker; ctrl-C stops cleanly, starting again goes on where it stopped."""
 
     def command() -> int:
-        from LIVE_TRADING.cli.compose import run_name, settings_for
+        from LIVE_TRADING.cli.compose import settings_for
         from LIVE_TRADING.cli.live import LiveRequest, refuse_live, run_live_trading
         from LIVE_TRADING.observability.logging import configure_logging
 
@@ -48,14 +48,15 @@ def main(
         chosen = opt.chosen_symbols(symbols, symbols_file)
         settings = settings_for(profile, overrides, cash_usd=initial_cash, trade_symbols=chosen)
         refuse_live(live, broker, settings)
-        name = run_name(run_id, run_root)
+        run = opt.RunOptions(data, run_id, run_root, start, end, interval, calendar, profile, overrides)
+        first, last = run.sessions
         request = LiveRequest(
             run_root=opt.run_folder(run_id, run_root),
-            run_id=name,
-            start=opt.session_date(start, "--start"),
-            end=opt.session_date(end, "--end"),
+            run_id=run.name,
+            start=first,
+            end=last,
             speed=speed,
-            state_dir=None if no_state else state_dir or Path("state") / "live" / name,
+            state_dir=None if no_state else state_dir or Path("state") / "live" / run.name,
             max_cycles=max_cycles,
             targets=tuple(name.strip() for name in targets.split(",")) if targets else None,
         )

@@ -21,12 +21,12 @@ from LIVE_TRADING.cli.compose import (
     left_out_text,
     open_source,
     peak_rss_mb,
-    run_name,
     session_close_ns,
     session_open_ns,
     settings_for,
     venue,
 )
+from LIVE_TRADING.cli.options import RunOptions
 from LIVE_TRADING.cli.settings import Settings, engine_config
 from LIVE_TRADING.common.config import flat
 from LIVE_TRADING.common.exceptions import ConfigurationError
@@ -160,33 +160,17 @@ def _notes(source: Source, gate_off: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def run_backtest(
-    data: str,
-    run_id: str | None,
-    run_root: Path | None,
-    start: str | None,
-    end: str | None,
-    out: Path,
-    profile: str | None,
-    overrides: list[str] | None,
-    cash_usd: float | None,
-    interval_minutes: int | None,
-    calendar: str,
-    trade_symbols: tuple[str, ...],
-) -> int:
+def run_backtest(run: RunOptions, out: Path, cash_usd: float | None, trade_symbols: tuple[str, ...]) -> int:
     """Backtest and write the result folder; print the summary."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from LIVE_TRADING.cli.options import run_folder
     from LIVE_TRADING.cli.tables import summary_table
 
     check_out_folder(out)
-    settings = settings_for(profile, overrides, cash_usd=cash_usd, trade_symbols=trade_symbols)
-    folder = run_folder(run_id, run_root)
-    if folder is None:
-        raise ConfigurationError("name the models to backtest: --run-id or --run-root")
-    source = open_source(data, settings, interval_minutes, calendar, folder)
+    settings = settings_for(run.profile, run.overrides, cash_usd=cash_usd, trade_symbols=trade_symbols)
+    request = BacktestRequest(run.folder, run.name, *run.sessions)
+    source = open_source(run.data, settings, run.interval_minutes, run.calendar, run.folder)
     console = Console(stderr=True)
     if source.left_out:
         console.print(_left_out(source), soft_wrap=True, highlight=False)
@@ -196,7 +180,6 @@ def run_backtest(
         def advance(session: Session, total: int) -> None:
             progress.update(task, total=total, description=f"backtest {session.date}", advance=1)
 
-        request = BacktestRequest(folder, run_name(run_id, run_root), start, end)
         record = backtest(source, settings, request, advance, progress.console.print)
     summary: dict[str, Any] = write_outputs(record, out)
     Console().print(summary_table(summary, out))

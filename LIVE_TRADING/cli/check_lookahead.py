@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +11,11 @@ from LIVE_TRADING.backtest.lookahead import CutFeed, LookaheadReport, Progress, 
 from LIVE_TRADING.backtest.observed import FEATURES, FORECASTS, Difference, Watch
 from LIVE_TRADING.backtest.user_feature_check import UserFeatureReport, check_user_feature, whole_bars
 from LIVE_TRADING.cli.backtest import BacktestRequest, open_backtest
-from LIVE_TRADING.cli.compose import left_out_text, open_recording, run_name, settings_for, source_of
+from LIVE_TRADING.cli.compose import left_out_text, open_recording, settings_for, source_of
 from LIVE_TRADING.cli.exits import ExitCode
-from LIVE_TRADING.cli.options import run_folder
+from LIVE_TRADING.cli.options import RunOptions
 from LIVE_TRADING.cli.settings import Settings
 from LIVE_TRADING.cli.train import ProgressBars, progress_display
-from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.as_of import Recording
 from LIVE_TRADING.data.historical import HistoricalDataProvider
@@ -83,29 +81,14 @@ def _check_user(
     return tuple(reports)
 
 
-def check_run(
-    data: str,
-    run_id: str | None,
-    run_root: Path | None,
-    start: str | None,
-    end: str | None,
-    count: int,
-    seed: int,
-    profile: str | None,
-    overrides: list[str] | None,
-    interval_minutes: int | None,
-    calendar: str,
-) -> int:
+def check_run(run: RunOptions, count: int, seed: int) -> int:
     """Check a run and say what was compared and what differs."""
-    folder = run_folder(run_id, run_root)
-    if folder is None:
-        raise ConfigurationError("name the models to check: --run-id or --run-root")
-    settings = settings_for(profile, overrides)
-    recording, strangers = open_recording(data, settings, interval_minutes, calendar, folder)
+    settings = settings_for(run.profile, run.overrides)
+    request = BacktestRequest(run.folder, run.name, *run.sessions)
+    recording, strangers = open_recording(run.data, settings, run.interval_minutes, run.calendar, run.folder)
     if strangers:
         used = len(recording.panel().symbols)
         Console(stderr=True).print(left_out_text(strangers, used), soft_wrap=True, highlight=False)
-    request = BacktestRequest(folder, run_name(run_id, run_root), start, end)
     with progress_display() as display:
         found = check(recording, settings, request, count, seed, ProgressBars(display))
     console = Console()

@@ -180,11 +180,6 @@ def session_close_ns(source: Source, text: str | None) -> int | None:
     raise ConfigurationError(f"end {text} is before the first session {source.facts.sessions[0].date} of the data")
 
 
-def run_name(run_id: str | None, run_root: Path | None) -> str:
-    """Return what to call a run."""
-    return run_id or (run_root.name if run_root is not None else "adhoc")
-
-
 def peak_rss_mb() -> float:
     """Return the most memory this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,55 @@ End = Annotated[str | None, typer.Option("--end", help="last session, YYYY-MM-DD
 Cash = Annotated[float | None, typer.Option("--initial-cash", help="USD")]
 Symbols = Annotated[str | None, typer.Option("--symbols", help="symbols to enter, by comma; all are forecast")]
 SymbolsFile = Annotated[Path | None, typer.Option("--symbols-file", help="the same, one a line")]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the verbs that run models over bars are told: which models, which bars, which sessions, which settings."""
+
+    data: str
+    run_id: str | None
+    run_root: Path | None
+    start: str | None
+    end: str | None
+    interval_minutes: int | None
+    calendar: str
+    profile: str | None
+    overrides: list[str] | None
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the models; raises as `named_run_folder`."""
+        return named_run_folder(self.run_id, self.run_root)
+
+    @property
+    def name(self) -> str:
+        """Return what to call the run."""
+        return run_name(self.run_id, self.run_root)
+
+    @property
+    def sessions(self) -> tuple[str | None, str | None]:
+        """Return the first and the last session; raises as `session_date`."""
+        return session_date(self.start, "--start"), session_date(self.end, "--end")
+
+
+def run_name(run_id: str | None, run_root: Path | None) -> str:
+    """Return what to call a run."""
+    return run_id or (run_root.name if run_root is not None else "adhoc")
+
+
+def named_run_folder(run_id: str | None, run_root: Path | None) -> Path:
+    """Return the folder of a run that has to be named.
+
+    Raises
+    ------
+    ConfigurationError
+        Neither is given.
+    """
+    folder = run_folder(run_id, run_root)
+    if folder is None:
+        raise ConfigurationError("name the run of models: --run-id or --run-root")
+    return folder
 
 
 def run_folder(run_id: str | None, run_root: Path | None) -> Path | None:

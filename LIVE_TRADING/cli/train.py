@@ -10,9 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from LIVE_TRADING.cli.compose import open_source, settings_for
-from LIVE_TRADING.cli.options import run_folder
+from LIVE_TRADING.cli.options import named_run_folder
 from LIVE_TRADING.cli.settings import engine_config
-from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.training.model_card import write_model_card
 from LIVE_TRADING.training.train import TrainingReport, train_run
 
@@ -57,9 +56,7 @@ def train_models(
     replace: bool,
 ) -> int:
     """Train a run and print what its models are worth out of sample."""
-    folder = run_folder(run_id, run_root)
-    if folder is None:
-        raise ConfigurationError("name the run to train: --run-id or --run-root")
+    folder = named_run_folder(run_id, run_root)
     settings = settings_for(profile, overrides)
     started = time.perf_counter()
     source = open_source(data, settings, interval_minutes, calendar)

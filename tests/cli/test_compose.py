@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from LIVE_TRADING.cli.compose import open_source, run_name, settings_for
-from LIVE_TRADING.cli.options import run_folder
+from LIVE_TRADING.cli.compose import open_source, settings_for
+from LIVE_TRADING.cli.options import run_folder, run_name
 
 
 @pytest.fixture

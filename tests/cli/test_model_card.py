@@ -14,7 +14,7 @@ def test_a_card_is_written_where_it_is_asked_for(bench: Bench, tmp_path) -> None
     result = run_verb("model_card", "--run-root", bench.runs / RUN_ID, "--out", out)
     assert result.exit_code == ExitCode.DONE
     assert out.read_text().startswith("<!doctype html>")
-    assert f"Model card {RUN_ID}" in out.read_text()
+    assert f"Model card of run {RUN_ID}" in out.read_text()
 
 
 def test_no_run_and_a_folder_in_place_of_a_file_are_refused(bench: Bench, tmp_path) -> None:
