@@ -74,8 +74,8 @@ def _verdict(run: RunFacts) -> list[str]:
     )
     ic, error = best.meta.metrics.ic or 0.0, run.ic_error(best)
     strongest = (
-        f"Farthest above 0, counted in its standard errors, is the IC of {best.meta.family} at {best.meta.horizon}: "
-        f"{_signed(ic)} ± {_signed(error, plus=False)}, {_signed(ic / error, 1)} of them."
+        f"The largest IC, counted in its standard errors, is that of {best.meta.family} at {best.meta.horizon}: "
+        f"{_signed(ic)} ± {_signed(error, plus=False)}, {_signed(ic / error, 1, plus=False)} standard errors from 0."
     )
     return [found, strongest]
 

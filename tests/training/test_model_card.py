@@ -74,8 +74,9 @@ def test_the_verdict_names_the_model_whose_ic_is_most_standard_errors_above_0(ru
     found = [meta for meta in metas(run_root, "ret_*") if meta["metrics"]["ic"] is not None]
     best = max(found, key=lambda meta: meta["metrics"]["ic"] * np.sqrt(meta["metrics"]["n_effective"]))
     ic, error = best["metrics"]["ic"], 1 / np.sqrt(best["metrics"]["n_effective"] * 11)
-    said = f"is the IC of {best['family']} at {best['horizon']}: {ic:+.4f} ± {error:.4f}, {ic / error:+.1f} of them."
-    assert f"Farthest above 0, counted in its standard errors, {minus(said)}" in words(page)
+    of, size = f"{best['family']} at {best['horizon']}", minus(f"{ic:+.4f} ± {error:.4f}, {ic / error:.1f}")
+    said = f"The largest IC, counted in its standard errors, is that of {of}: {size} standard errors from 0."
+    assert said in words(page)
 
 
 def test_the_title_names_the_run_and_the_end_of_its_training(run_root: Path) -> None:
