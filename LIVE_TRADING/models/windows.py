@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from LIVE_TRADING.common.array_record import ArrayRecord
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray, IntArray
 
 Windows = npt.NDArray[np.float32]
@@ -49,12 +50,11 @@ class FeatureWindows(ArrayRecord):
 
     def advance(self, features: FloatArray) -> Self:
         """Return the windows with the features (F, N) of one bar end as their newest rows; all NaN: no bar."""
-        traded = np.flatnonzero(~np.isnan(features).all(axis=0))
-        slot = (self.newest[traded] + 1) % self.rows.shape[1]
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            self.rows[traded, slot] = features.T[traded]
-        newest = self.newest.copy()
-        newest[traded] = slot
+        n_symbols, _, n_features = self.rows.shape
+        if features.shape != (n_features, n_symbols):
+            raise ValueError(f"features {features.shape} for windows of {n_features} features of {n_symbols} symbols")
+        newest = np.empty_like(self.newest)
+        add_rows(np.ascontiguousarray(features), self.newest, self.rows, newest)
         return type(self)(self.rows, newest)
 
     def windows(self) -> Windows:
@@ -66,3 +66,17 @@ class FeatureWindows(ArrayRecord):
     def copy(self) -> Self:
         """Return a record that shares nothing with this one."""
         return type(self)(self.rows.copy(), self.newest.copy())
+
+
+@kernel("void(float64[:, ::1], int64[::1], float32[:, :, ::1], int64[::1])")
+def add_rows(features: FloatArray, before: IntArray, rows: Windows, newest: IntArray) -> None:
+    """Write features (F, N) into the slot after each newest, unless all are NaN; beyond float32 is infinite."""
+    n_features, n_symbols = features.shape
+    for i in range(n_symbols):
+        known = 0
+        for k in range(n_features):
+            known += features[k, i] == features[k, i]
+        newest[i] = (before[i] + 1) % rows.shape[1] if known else before[i]
+        if known:
+            for k in range(n_features):
+                rows[i, newest[i], k] = features[k, i]

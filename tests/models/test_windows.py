@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.models.inference import InferenceEngine
-from LIVE_TRADING.models.windows import FeatureWindows
+from LIVE_TRADING.models.windows import FeatureWindows, add_rows
+from tests.support.kernels import assert_same_interpreted, awkward
 
 N, F = 5, 3
 
@@ -149,3 +150,17 @@ def test_too_short_windows_are_refused(engine: InferenceEngine, windows: np.ndar
         engine.predict(np.zeros((F, N)), windows)
     with pytest.raises(ValueError, match=f"found {found}"):
         engine.predict_block(np.zeros((2, F, N)), windows)
+
+
+def test_the_kernel_says_the_same_interpreted():
+    rng, n = np.random.default_rng(7), 30
+    features = awkward(rng, (F, n)) * 10.0 ** rng.integers(-300, 300, n)
+    features[:, ::4] = np.nan
+    rows, before = rng.standard_normal((n, 5, F)).astype(np.float32), rng.integers(0, 5, n)
+    assert_same_interpreted(add_rows, features, before, rows, np.empty_like(before))
+
+
+def test_features_of_another_number_are_refused():
+    ring = FeatureWindows.empty(N, 4, F)
+    with pytest.raises(ValueError, match="of 3 features of 5 symbols"):
+        ring.advance(np.zeros((F + 1, N)))
