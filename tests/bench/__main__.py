@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "9": ("row_persistence:per_cycle",),
     "10": ("row_persistence:checkpoint_pauses", "row_persistence:restart", "row_persistence:replay"),
     "11": ("row_memory:flat",),
+    "B2": ("row_stall:beside_inference",),
     "15": ("row_start:help_text",),
 }
 

@@ -39,8 +39,9 @@ TITLES = {
     "7": "engine events through journal, risk and ledger",
     "8": "decision to order on the wire",
     "9": "persistence per cycle",
-    "10": "restart: so far the pause of a checkpoint",
+    "10": "restart: pause of a checkpoint, time to be ready, speed of a replay",
     "11": "100,000 cycles at N = 100, ridge in place of trees",
+    "B2": "handling of fills beside a model call of 200 ms, family by family",
     "15": "`python -m bin.run_live_trading --help`",
 }
 NOT_YET = {
