@@ -40,65 +40,75 @@ def walk_across(
 ) -> None:
     """Walk an `AcrossLayout`: a block of rows goes through all trees before the next one starts."""
     n_rows, n_features, n_columns = rows.shape[0], levels.shape[0], feature.shape[0]
-    rank_of = np.zeros((max(n_features, 1), BLOCK_ROWS), np.uint16)
+    values = np.zeros((max(n_features, 1), BLOCK_ROWS))
+    found = np.zeros((max(n_features, 1), BLOCK_ROWS), np.uint16)
+    place = np.zeros(BLOCK_ROWS, np.int64)
     # a register is filled from one line of the cache
     ranks = on_a_line(2 * max(n_columns, 1) * BLOCK_ROWS).view(np.uint16)
     total = on_a_line(8 * BLOCK_ROWS).view(np.float64)
     for start in range(0, n_rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, n_rows - start)
+        for i in range(count):
+            for f in range(n_features):
+                x = rows[start + i, f]
+                values[f, i] = GREATEST if x > GREATEST else x
         for f in range(n_features):
             first, height = first_bound[f], levels[f]
+            place[:] = 1
+            for _ in range(height):  # all rows go down the search tree side by side: one alone would wait for each step
+                for i in range(count):
+                    k = place[i]
+                    place[i] = 2 * k + int(bounds[first + k] < values[f, i])
             for i in range(count):
-                x = rows[start + i, f]
-                if x > GREATEST:
-                    x = GREATEST
-                k = 1
-                for _ in range(height):
-                    k = 2 * k + int(bounds[first + k] < x)
-                rank_of[f, i] = k - (1 << height)
+                found[f, i] = place[i] - (1 << height)
         for c in range(n_columns):
-            f, nan_value, zero_value = feature[c], nan_rank[c], zero_rank[c]
+            f, of_nan, of_zero = feature[c], nan_rank[c], zero_rank[c]
             for i in range(count):
-                x = rows[start + i, f]
-                rank = rank_of[f, i]
-                if abs(x) <= ZERO_BOUND and zero_value >= 0:
-                    rank = np.uint16(zero_value)
-                if x != x:
-                    rank = nan_value
-                ranks[c * BLOCK_ROWS + i] = rank
+                x, rank = values[f, i], found[f, i]
+                if of_zero >= 0 and abs(x) <= ZERO_BOUND:
+                    rank = np.uint16(of_zero)
+                ranks[c * BLOCK_ROWS + i] = of_nan if x != x else rank
         for m in range(first_tree.shape[0] - 1):
             total[:] = 0.0
-            for t in range(first_tree[m], first_tree[m + 1]):
-                add_tree(ranks, nodes, first_node[t], first_node[t + 1], leaf, first_leaf[t], count, total)
+            add_trees(ranks, nodes, first_node, leaf, first_leaf, first_tree[m], first_tree[m + 1], count, total)
             for i in range(count):
                 out[m, start + i] = total[i]
 
 
-def add_tree(
-    ranks: Any, nodes: Any, first: int, end: int, leaf: FloatArray, first_leaf: int, count: int, total: Any
+def add_trees(
+    ranks: Any,
+    nodes: Any,
+    first_node: Any,
+    leaf: FloatArray,
+    first_leaf: Any,
+    first: int,
+    end: int,
+    count: int,
+    total: Any,
 ) -> None:
-    """Add the leaves of one tree that rows fall into to their totals; compiled, `forest_vectors` builds it.
+    """Add the leaves that rows fall into to their totals, tree after tree; compiled, `forest_vectors` builds it.
 
     A row stands at the first leaf below the node that it has come to. Every node is asked, in preorder, of every row:
     those that stand at its first leaf and whose rank exceeds the node's go on, past the leaves of its left child. No
     row stands there but those that have come to it: others would have gone on before, or not have gone so far. So
-    there is neither a branch nor a load that waits for another, and it is the same whatever the row.
+    there is no branch that depends on a row.
 
     Parameters
     ----------
     ranks
         Ranks of a block's rows, column after column of BLOCK_ROWS.
-    nodes
-        As `AcrossLayout` has them; those of the tree are first, ..., end − 1.
+    nodes, first_node, leaf, first_leaf
+        As `AcrossLayout` has them; the trees are first, ..., end − 1.
     count
         Number of rows in the block; what is added to totals beyond is left open.
     """
-    at = np.zeros(count, np.uint16)
-    for place, *doubled in nodes[first:end].tolist():
-        rank, leaf_below, n_left = (number & 0xFFFF for number in doubled)
-        goes_on = (at == leaf_below) & (ranks[place : place + count] > rank)
-        at += np.where(goes_on, n_left, 0).astype(np.uint16)
-    total[:count] += leaf[first_leaf + at.astype(np.int64)]
+    for t in range(first, end):
+        at = np.zeros(count, np.uint16)
+        for place, *doubled in nodes[first_node[t] : first_node[t + 1]].tolist():
+            rank, leaf_below, n_left = (number & 0xFFFF for number in doubled)
+            goes_on = (at == leaf_below) & (ranks[place : place + count] > rank)
+            at += np.where(goes_on, n_left, 0).astype(np.uint16)
+        total[:count] += leaf[first_leaf[t] + at.astype(np.int64)]
 
 
 def on_a_line(n_bytes: int) -> Any:
