@@ -57,7 +57,7 @@ def _problem(root_class: type[BaseModel], merge: Merge, detail: ErrorDetails) ->
     origin, key = merge.origin(path), dotted(path) or TOP_KEY
     if detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",):
         nearest = nearest_key(root_class, path, wants_keys=isinstance(_at(merge.tree, path), dict))
-        return f"{origin}: {key}: unknown key; {nearest}"
+        return f"{origin}: {key}{_shown_unknown(root_class, merge.tree, path)}: unknown key; {nearest}"
     if detail["type"] == "missing":
         return f"{origin}: {key}: must be set"
     node = node_at(root_class, path)
@@ -100,6 +100,14 @@ def _keys_wanted(node: SchemaNode | None) -> str:
     """Return what to write where a value stands in the place of keys."""
     known = node.known_keys() if node is not None else ()
     return "keys stand below it" + (f": {', '.join(known)}" if known else ", each with its value")
+
+
+def _shown_unknown(root_class: type[BaseModel], tree: Mapping[str, Any], path: KeyPath) -> str:
+    """Return ` = value` for a number under an unknown key; nothing where it might be a secret that was misplaced."""
+    value, section = _at(tree, path), node_at(root_class, path[:-1])
+    if isinstance(value, str | dict | list) or section is None or section.holds_secrets():
+        return ""
+    return f" = {json.dumps(value)}"
 
 
 def _shown(value: Any, node: SchemaNode | None) -> str:

@@ -76,6 +76,10 @@ class SchemaNode:
         kinds = [typing.get_args(kind)[0] for kind in self.alternatives if _origin(kind) in (dict, Mapping)]
         return tuple(choice for kind in kinds for choice in _choices(kind))
 
+    def holds_secrets(self) -> bool:
+        """Return whether a secret stands here or in a section below."""
+        return self.is_secret or any(child.holds_secrets() for _, child in _keys_below(self))
+
     def spelled(self, key: str) -> str:
         """Return a key of a text as the schema spells it: either case is taken, save where keys are free."""
         spelling = {known.lower(): known for known in self.known_keys()}

@@ -118,14 +118,17 @@ def test_family_parameters_are_typed_wherever_they_come_from(config: Path, monke
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"{LIGHTGBM}.num_tress=40", f"{LIGHTGBM}.num_tress: unknown key; did you mean {LIGHTGBM}.num_trees?"),
+        (f"{LIGHTGBM}.num_tress=40", f"{LIGHTGBM}.num_tress = 40: unknown key; did you mean {LIGHTGBM}.num_trees?"),
         (f"{LIGHTGBM}.num_trees=0", f"{LIGHTGBM}.num_trees = 0: must be >= 1 and <= 10000"),
         (f"{LIGHTGBM}.num_trees='40'", f'{LIGHTGBM}.num_trees = "40": must be a valid integer (allowed: >= 1 and'),
         ("training.params.LightGMB.num_trees=4", "training.params.lightgmb: unknown key; did you mean training.params"),
         ("training.families=[xgb]", "training.families: model family 'xgb' is unknown; known are extra_trees,"),
         ("training.horizons=[7m]", 'training.horizons.0 = "7m": must be one of 5m, 10m, 15m, 30m, 60m, 1d'),
         ("training.horizons=5m,5m", "training.horizons: 5m: given twice; name each once"),
-        ("blending.temperature.7m=1", "blending.temperature.7m: unknown key; known here: 5m, 10m, 15m, 30m, 60m, 1d"),
+        (
+            "blending.temperature.7m=1",
+            "blending.temperature.7m = 1: unknown key; known here: 5m, 10m, 15m, 30m, 60m, 1d",
+        ),
         (
             "prediction.standardize=rank",
             "prediction.standardize: unknown key; did you mean prediction.standardizer.standardize?",
