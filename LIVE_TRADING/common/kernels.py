@@ -17,7 +17,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from LIVE_TRADING.common.private_cache import private_cache
 
@@ -52,10 +52,15 @@ class Kernel(Generic[P, R]):
         self._code: Callable[P, R] | None = None
         _KERNELS.append(self)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it, compiled."""
-        code = self._code or self.compiled()
-        return code(*args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            """Run it, compiled."""
+    else:
+
+        def __call__(self, *args):
+            """Run it, compiled; arguments by position alone: taking names as well would cost as much as the call."""
+            return (self._code or self.compiled())(*args)
 
     def compiled(self) -> Callable[P, R]:
         """Return what runs: machine code, or the function itself where numba is switched off or cannot."""
