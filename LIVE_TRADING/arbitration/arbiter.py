@@ -8,9 +8,10 @@ import numpy as np
 
 from LIVE_TRADING.arbitration.book import CycleMoment, HeldBook
 from LIVE_TRADING.arbitration.config import ArbitrationConfig
-from LIVE_TRADING.arbitration.positions import PositionReview, ScoredView
+from LIVE_TRADING.arbitration.positions import Choice, PositionReview, ScoredView
 from LIVE_TRADING.arbitration.selector import EntrySelector
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import (
     Action,
@@ -55,13 +56,11 @@ class HorizonArbiter:
         self._names = tuple(horizon.name for horizon in horizons)
         # A trade worth exactly nothing is none, whatever the reserve.
         self._reserve_bps = max(config.reserve_bps, _SMALLEST)
-        self._barrier_exit_p = config.barrier_exit_p
         minutes = np.array([horizon.session_minutes for horizon in horizons], dtype=np.float64)
         per_root = 1.0 / np.sqrt(minutes / SCORE_UNIT_MINUTES)
         daily = np.array([horizon.is_daily for horizon in horizons], dtype=np.bool_)
-        self._per_root = per_root[:, None]
-        self._daily = daily[:, None]
-        self._bars = np.array([horizon.bars for horizon in horizons], dtype=np.int64)[:, None]
+        self._per_root, self._daily = per_root, daily
+        self._bars = np.array([horizon.bars for horizon in horizons], dtype=np.int64)
         self._review = PositionReview(config, per_root, daily)
 
     def arbitrate(
@@ -108,31 +107,45 @@ class HorizonArbiter:
         """
         if blend.horizons != self._names:
             raise ValueError(f"blend for {blend.horizons}, arbiter for {self._names}")
-        net = np.abs(blend.alpha_bps) - cost_bps
-        pays = net >= self._reserve_bps
-        view = ScoredView(blend.alpha_bps, cost_bps, net, net * self._per_root, pays & self._open_rows(moment))
-        horizon = np.full(cost_bps.size, -1, dtype=np.int16)
-        side = np.zeros(cost_bps.size, dtype=np.int16)
-        chosen_net = np.full(cost_bps.size, np.nan)
-        probability = np.full(cost_bps.size, np.nan)
-        reason = _flat_reasons(view, pays, moment)
-        entering = np.flatnonzero(np.logical_or.reduce(view.qualifies, axis=0) & (held.side == 0))
+        alpha, n_symbols = np.ascontiguousarray(blend.alpha_bps), cost_bps.size
+        (net, score), qualifies = np.empty((2, *alpha.shape)), np.empty(alpha.shape, dtype=np.bool_)
+        horizon, side, reason = np.empty((3, n_symbols), dtype=np.int16)
+        chosen_net, probability = np.empty((2, n_symbols))
+        horizon.fill(-1)
+        side.fill(0)
+        chosen_net.fill(np.nan)
+        probability.fill(np.nan)
+        price_horizons(
+            alpha,
+            cost_bps,
+            self._per_root,
+            self._open_rows(moment),
+            self._reserve_bps,
+            _barred(moment),
+            net,
+            score,
+            qualifies,
+            reason,
+        )
+        entering = ((reason == _ENTRY) & (held.side == 0)).nonzero()[0]
         if entering.size:
-            entry = _draw(selector, view.columns(entering), moment, tuple([symbols[i] for i in entering.tolist()]))
-            horizon[entering], side[entering], chosen_net[entering], probability[entering] = entry
-            reason[entering] = _ENTRY
-        positions = np.flatnonzero(held.side)
-        if positions.size:
-            book = HeldBook(held.side[positions], held.horizon[positions], held.elapsed[positions])
-            barrier = self._barrier(held.side, p_peak, p_valley)[positions]
-            choice = self._review.judge(view.columns(positions), book, moment.closing, barrier)
-            horizon[positions], side[positions] = choice.horizon, choice.side
-            chosen_net[positions], reason[positions] = choice.net_bps, choice.reason
+            names = tuple([symbols[i] for i in entering.tolist()])
+            may, time_ns = qualifies[:, entering], moment.scheduled_time_ns
+            row, probability[entering] = selector.select(score[:, entering], may, time_ns, names)
+            if row.min() < 0 or not may[row, np.arange(row.size)].all():
+                raise ValueError("the selector drew a horizon that does not qualify")
+            horizon[entering], chosen_net[entering] = row, net[row, entering]
+            side[entering] = np.where(alpha[row, entering] > 0.0, _LONG, _SHORT)
+        if held.side.any():
+            scored = ScoredView(alpha, cost_bps, score, qualifies)
+            self._review.judge(
+                scored, held, moment.closing, p_peak, p_valley, Choice(horizon, side, chosen_net, reason)
+            )
         return ArbitrationResult(
             cost_bps=cost_bps,
             net_bps=net,
-            score=view.score,
-            qualifies=view.qualifies,
+            score=score,
+            qualifies=qualifies,
             action=_ACTION_OF[reason],
             horizon=horizon,
             side=side,
@@ -142,7 +155,7 @@ class HorizonArbiter:
         )
 
     def _open_rows(self, moment: CycleMoment) -> BoolArray:
-        """Return which horizons (H, 1) may be entered now."""
+        """Return which horizons (H,) may be entered now."""
         if moment.closing or moment.stale_predictions:
             return np.zeros_like(self._daily)
         if not moment.session_ends:
@@ -150,38 +163,47 @@ class HorizonArbiter:
         fits: BoolArray = (moment.slot + self._bars <= moment.n_bars_session - 1) | self._daily
         return fits
 
-    def _barrier(self, side: CodeArray, p_peak: FloatArray | None, p_valley: FloatArray | None) -> BoolArray:
-        """Return where the barrier against a position is likely: the peak of a long, the valley of a short."""
-        likely = np.zeros(side.size, dtype=np.bool_)
-        if p_peak is not None:
-            likely |= (side > 0) & (p_peak > self._barrier_exit_p)
-        if p_valley is not None:
-            likely |= (side < 0) & (p_valley > self._barrier_exit_p)
-        return likely
 
-
-def _flat_reasons(view: ScoredView, pays: BoolArray, moment: CycleMoment) -> CodeArray:
-    """Return why a flat symbol is not entered; written last to first."""
+def _barred(moment: CycleMoment) -> int:
+    """Return why a horizon that pays is not entered now."""
     if moment.stale_predictions:
-        barred = _STALE_PREDICTIONS
-    elif moment.closing:
-        barred = _SESSION_CLOSING
-    else:
-        barred = _PAST_SESSION_END
-    reason = np.full(view.cost_bps.size, _BELOW_COST, dtype=np.int16)
-    reason[np.logical_or.reduce(pays, axis=0)] = barred
-    reason[np.isnan(view.cost_bps)] = _COST_UNKNOWN
-    reason[np.logical_and.reduce(np.isnan(view.alpha_bps), axis=0)] = _NO_VIEW
-    return reason
+        return _STALE_PREDICTIONS
+    return _SESSION_CLOSING if moment.closing else _PAST_SESSION_END
 
 
-def _draw(
-    selector: EntrySelector, view: ScoredView, moment: CycleMoment, names: tuple[str, ...]
-) -> tuple[CodeArray, CodeArray, FloatArray, FloatArray]:
-    """Let the selector draw; return horizon, side, net and probability of the K entries that `view` holds."""
-    row, probability = selector.select(view.score, view.qualifies, moment.scheduled_time_ns, names)
-    column = np.arange(row.size)
-    if row.min() < 0 or not view.qualifies[row, column].all():
-        raise ValueError("the selector drew a horizon that does not qualify")
-    side = np.where(view.alpha_bps[row, column] > 0.0, _LONG, _SHORT)
-    return row, side, view.net_bps[row, column], probability
+@kernel(
+    "void(float64[:, ::1], float64[::1], float64[::1], boolean[::1], float64, int64, float64[:, ::1], float64[:, ::1], "
+    "boolean[:, ::1], int16[::1])"
+)
+def price_horizons(
+    alpha_bps: FloatArray,
+    cost_bps: FloatArray,
+    per_root: FloatArray,
+    open_rows: BoolArray,
+    reserve_bps: float,
+    barred: int,
+    net_bps: FloatArray,
+    score: FloatArray,
+    qualifies: BoolArray,
+    reason: CodeArray,
+) -> None:
+    """Write net, score and what qualifies (H, N) of alphas (H, N), costs (N,), and why each symbol is (not) entered.
+
+    `per_root` (H,) turns net into score, `open_rows` (H,) says which horizons may be entered now, and `barred` is the
+    reason where only others pay. NaN: no view, no cost.
+    """
+    n_horizons, n = alpha_bps.shape
+    reason[:] = _NO_VIEW
+    for h in range(n_horizons):
+        alpha, net = alpha_bps[h], net_bps[h]
+        for i in range(n):
+            net[i] = abs(alpha[i]) - cost_bps[i]
+            score[h, i] = net[i] * per_root[h]
+            pays = net[i] >= reserve_bps
+            qualifies[h, i] = pays & open_rows[h]
+            if qualifies[h, i]:
+                reason[i] = _ENTRY
+            elif pays:
+                reason[i] = _ENTRY if reason[i] == _ENTRY else barred
+            elif reason[i] == _NO_VIEW and alpha[i] == alpha[i]:
+                reason[i] = _BELOW_COST if cost_bps[i] == cost_bps[i] else _COST_UNKNOWN

@@ -8,7 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray
+
+_GIVEN = "Array(float64, 1, 'C', readonly=True)"
 
 
 class CostModelConfig(FrozenConfig):
@@ -52,9 +55,19 @@ class CostModel:
             return np.zeros(spread_bps.shape)
         if not 0.0 <= trade_usd < math.inf:
             return np.full(spread_bps.shape, np.nan)
-        known = (spread_bps >= 0.0) & (sigma_day_bps > 0.0) & (adv_usd > 0.0)
-        root = np.sqrt(trade_usd / np.where(known, adv_usd, np.nan))
-        return self._k1 * spread_bps + sigma_day_bps * (self._timing + self._impact * root) + self._fees_bps
+        cost_bps = np.empty(spread_bps.shape)
+        round_trip(
+            np.ascontiguousarray(spread_bps),
+            np.ascontiguousarray(sigma_day_bps),
+            np.ascontiguousarray(adv_usd),
+            trade_usd,
+            self._k1,
+            self._timing,
+            self._impact,
+            self._fees_bps,
+            cost_bps,
+        )
+        return cost_bps
 
     def parts_bps(self, cost_bps: float, spread_bps: float) -> tuple[float, float, float]:
         """Return the spread, the timing risk and impact, and the fees in one cost that `round_trip_bps` gave, bps."""
@@ -62,3 +75,24 @@ class CostModel:
             return 0.0, 0.0, 0.0
         spread = self._k1 * spread_bps
         return spread, cost_bps - spread - self._fees_bps, self._fees_bps
+
+
+@kernel(f"void({_GIVEN}, {_GIVEN}, {_GIVEN}, float64, float64, float64, float64, float64, float64[::1])")
+def round_trip(
+    spread_bps: FloatArray,
+    sigma_day_bps: FloatArray,
+    adv_usd: FloatArray,
+    trade_usd: float,
+    k1: float,
+    timing: float,
+    impact: float,
+    fees_bps: float,
+    out: FloatArray,
+) -> None:
+    """Write k1·spread + σ_day·(timing + impact·√(q/ADV)) + fees (N,), bps; NaN where spread, σ or ADV is unknown."""
+    for i in range(out.shape[0]):
+        if spread_bps[i] >= 0.0 and sigma_day_bps[i] > 0.0 and adv_usd[i] > 0.0:
+            risk = timing + impact * np.sqrt(trade_usd / adv_usd[i])
+            out[i] = k1 * spread_bps[i] + sigma_day_bps[i] * risk + fees_bps
+        else:
+            out[i] = np.nan

@@ -8,44 +8,29 @@ import numpy as np
 
 from LIVE_TRADING.arbitration.book import HeldBook
 from LIVE_TRADING.arbitration.config import ArbitrationConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray, IntArray
+from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
 
 # Plain integers: numpy takes several times longer over an enum member.
 _HOLD, _EXTEND, _REVERSE = int(Reason.HOLD), int(Reason.EXTEND), int(Reason.REVERSE)
 _EXIT_ELAPSED, _EXIT_REVERSED = int(Reason.EXIT_ELAPSED), int(Reason.EXIT_REVERSED)
 _EXIT_SESSION_END, _EXIT_BARRIER = int(Reason.EXIT_SESSION_END), int(Reason.EXIT_BARRIER)
 
-# What a reason does to the side: an exit wants none, a reversal the other one.
-_SIDE_KEPT = np.ones(max(Reason) + 1, dtype=np.int16)
-_SIDE_KEPT[[_EXIT_ELAPSED, _EXIT_REVERSED, _EXIT_SESSION_END, _EXIT_BARRIER]] = 0
-_SIDE_KEPT[_REVERSE] = -1
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredView:
-    """Forecasts against their cost: `alpha_bps, net_bps, score, qualifies` (H, N), `cost_bps` (N,)."""
+    """Forecasts against their cost: `alpha_bps, score, qualifies` (H, N), `cost_bps` (N,)."""
 
     alpha_bps: FloatArray
     cost_bps: FloatArray
-    net_bps: FloatArray
     score: FloatArray
     qualifies: BoolArray
-
-    def columns(self, index: IntArray) -> ScoredView:
-        """Return the view of some symbols."""
-        return ScoredView(
-            self.alpha_bps.take(index, axis=1),
-            self.cost_bps.take(index),
-            self.net_bps.take(index, axis=1),
-            self.score.take(index, axis=1),
-            self.qualifies.take(index, axis=1),
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The choice for K symbols, shape (K,) each; as in `ArbitrationResult`."""
+    """The choice per symbol, shape (N,) each, as in `ArbitrationResult`; to be written to."""
 
     horizon: CodeArray
     side: CodeArray
@@ -71,44 +56,108 @@ class PositionReview:
         self._switch_ratio = config.switch_ratio
         self._switch_margin_bps = config.switch_margin_bps
         self._exit_bps = config.exit_bps
-        # One row more, so that row -1, a horizon that is not known, reads "no score" and "intraday".
-        self._per_root = np.append(per_root, np.nan)
-        self._intraday = np.append(~daily, True)
+        self._barrier_exit_p = config.barrier_exit_p
+        self._per_root, self._daily = per_root, daily
 
-    def judge(self, view: ScoredView, held: HeldBook, closing: bool, barrier: BoolArray) -> Choice:
-        """Return the choice for the K symbols of `view` and `held`, all of which hold a position.
+    def judge(
+        self,
+        view: ScoredView,
+        held: HeldBook,
+        closing: bool,
+        p_peak: FloatArray | None,
+        p_valley: FloatArray | None,
+        choice: Choice,
+    ) -> None:
+        """Write the choice for every symbol that holds a position; the others' is left alone.
 
-        `barrier` (K,) says where the barrier against the position is likely.
+        `p_peak`, `p_valley` (N,): probabilities of the barriers, None or NaN: not known.
         """
-        column = np.arange(held.side.size)
-        forecast = held.side * view.alpha_bps[held.horizon, column]
-        forecast[held.horizon < 0] = np.nan
-        scores = np.where(view.qualifies, view.score, -np.inf)
-        best_row = scores.argmax(axis=0)
-        best_alpha = view.alpha_bps[best_row, column]
-        held_score = np.fmax(forecast * self._per_root[held.horizon], 0.0)
-        bar = self._switch_ratio * held_score + self._switch_margin_bps
-        switch = np.maximum.reduce(scores, axis=0) > bar
-        agrees = held.side * best_alpha > 0.0
-        reason = self._reasons(forecast, held, closing, barrier, switch & agrees)
-        reason[switch & ~agrees] = _REVERSE
-        # After a switch the view is on the side of the new horizon, so that its alpha counts in full.
-        net = np.where(switch, np.abs(best_alpha), forecast) - view.cost_bps
-        row = np.where(switch, best_row, held.horizon).astype(np.int16)
-        keeps = _SIDE_KEPT[reason]
-        row[keeps == 0] = -1
-        return Choice(row, held.side * keeps, net, reason)
+        judge_positions(
+            view.alpha_bps,
+            view.cost_bps,
+            view.score,
+            view.qualifies,
+            held.side,
+            held.horizon,
+            held.elapsed,
+            _given(p_peak, held),
+            _given(p_valley, held),
+            self._per_root,
+            self._daily,
+            closing,
+            self._switch_ratio,
+            self._switch_margin_bps,
+            self._exit_bps,
+            self._barrier_exit_p,
+            choice.horizon,
+            choice.side,
+            choice.net_bps,
+            choice.reason,
+        )
 
-    def _reasons(
-        self, forecast: FloatArray, held: HeldBook, closing: bool, barrier: BoolArray, extend: BoolArray
-    ) -> CodeArray:
-        """Return HOLD, EXTEND or the first exit that applies; written last to first."""
-        reason = np.full(forecast.size, _HOLD, dtype=np.int16)
-        reason[extend] = _EXTEND
-        reason[barrier] = _EXIT_BARRIER
-        if closing:
-            reason[self._intraday[held.horizon]] = _EXIT_SESSION_END
-        stays = ~extend
-        reason[(forecast < -self._exit_bps) & stays] = _EXIT_REVERSED
-        reason[held.elapsed & ~(forecast > 0.0) & stays] = _EXIT_ELAPSED
-        return reason
+
+def _given(probability: FloatArray | None, held: HeldBook) -> FloatArray:
+    return np.full(held.side.size, np.nan) if probability is None else np.ascontiguousarray(probability)
+
+
+@kernel(
+    "void(float64[:, ::1], float64[::1], float64[:, ::1], boolean[:, ::1], int16[::1], int16[::1], boolean[::1], "
+    "Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), float64[::1], boolean[::1], "
+    "boolean, float64, float64, float64, float64, int16[::1], int16[::1], float64[::1], int16[::1])"
+)
+def judge_positions(
+    alpha_bps: FloatArray,
+    cost_bps: FloatArray,
+    score: FloatArray,
+    qualifies: BoolArray,
+    held_side: CodeArray,
+    held_row: CodeArray,
+    elapsed: BoolArray,
+    p_peak: FloatArray,
+    p_valley: FloatArray,
+    per_root: FloatArray,
+    daily: BoolArray,
+    closing: bool,
+    switch_ratio: float,
+    switch_margin_bps: float,
+    exit_bps: float,
+    barrier_exit_p: float,
+    row: CodeArray,
+    side: CodeArray,
+    net_bps: FloatArray,
+    reason: CodeArray,
+) -> None:
+    """Write row, side, net and reason (N,) of the symbols whose `held_side` is not 0; see `PositionReview`."""
+    for i in range(held_side.shape[0]):
+        now, held = held_side[i], held_row[i]
+        if now == 0:
+            continue
+        forecast = now * alpha_bps[held, i] if held >= 0 else np.nan
+        bar = switch_margin_bps
+        if forecast > 0.0:
+            bar += switch_ratio * (forecast * per_root[held])
+        best, top = -1, bar
+        for h in range(score.shape[0]):
+            if qualifies[h, i] and score[h, i] > top:
+                best, top = h, score[h, i]
+        row[i], side[i], net_bps[i] = held, now, forecast - cost_bps[i]
+        agrees = False
+        if best >= 0:
+            # After a switch the view is on the side of the new horizon, so that its alpha counts in full.
+            row[i], net_bps[i] = best, abs(alpha_bps[best, i]) - cost_bps[i]
+            agrees = now * alpha_bps[best, i] > 0.0
+            if not agrees:
+                side[i], reason[i] = -now, _REVERSE
+                continue
+        if not agrees and elapsed[i] and not forecast > 0.0:
+            reason[i] = _EXIT_ELAPSED
+        elif not agrees and forecast < -exit_bps:
+            reason[i] = _EXIT_REVERSED
+        elif closing and not (held >= 0 and daily[held]):
+            reason[i] = _EXIT_SESSION_END
+        elif (p_peak[i] if now > 0 else p_valley[i]) > barrier_exit_p:
+            reason[i] = _EXIT_BARRIER
+        else:
+            reason[i] = _EXTEND if agrees else _HOLD
+            continue
+        row[i], side[i] = -1, 0

@@ -9,8 +9,9 @@ import numpy as np
 from LIVE_TRADING.blending.ridge import RidgeConfig, RidgeWeightCalculator
 from LIVE_TRADING.blending.temperature import TemperatureCompressor, TemperatureConfig
 from LIVE_TRADING.common.horizons import Horizon
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import AllPredictions, BlendResult, BoolArray, CodeArray, FloatArray
+from LIVE_TRADING.common.types import AllPredictions, BlendResult, CodeArray, FloatArray
 
 _OK, _NO_VIEW = int(Reason.OK), int(Reason.NO_VIEW)
 _NO_POSITIVE_WEIGHT, _VOL_UNKNOWN = int(Reason.NO_POSITIVE_WEIGHT), int(Reason.VOL_UNKNOWN)
@@ -59,13 +60,10 @@ class HorizonBlender:
         if predictions.horizons != self._names:
             raise ValueError(f"predictions for {predictions.horizons}, blender for {self._names}")
         weights = self._weights(predictions.ic, covariance)
-        scores = predictions.calibrated
-        silent = np.isnan(scores)
-        no_view = np.logical_and.reduce(silent, axis=1)
-        usable = (sigma_bps > 0.0) & ~no_view
-        alpha = _weighted_sum(weights, np.where(silent, 0.0, scores)) * sigma_bps
-        alpha[~usable] = np.nan
-        return BlendResult(self._names, weights, alpha, sigma_bps, _reasons(weights, no_view, usable))
+        alpha, reason = np.empty(sigma_bps.shape), np.empty(sigma_bps.shape[1], dtype=np.int16)
+        scores = np.ascontiguousarray(predictions.calibrated)
+        blend_scores(weights, scores, np.ascontiguousarray(sigma_bps), alpha, reason)
+        return BlendResult(self._names, weights, alpha, sigma_bps, reason)
 
     def _weights(self, ic: FloatArray, covariance: FloatArray) -> FloatArray:
         """Return compressed ridge weights; the last answer is kept, since the evidence changes once per session."""
@@ -77,22 +75,38 @@ class HorizonBlender:
         return self._last[2]
 
 
-def _weighted_sum(weights: FloatArray, scores: FloatArray) -> FloatArray:
-    """Return Σ_m w_m s_m (H, N), added family by family.
+@kernel(
+    "void(Array(float64, 2, 'C', readonly=True), float64[:, :, ::1], Array(float64, 2, 'C', readonly=True), "
+    "float64[:, ::1], int16[::1])"
+)
+def blend_scores(
+    weights: FloatArray, scores: FloatArray, sigma_bps: FloatArray, alpha: FloatArray, reason: CodeArray
+) -> None:
+    """Write α = σ · Σ_m w_m s̃_m (H, N), added family by family, and per symbol (N,) what its best horizon lacks.
 
-    `einsum` and `sum` change the order of the additions, and so the last bit, with the memory layout of their input.
+    `weights` (H, M), `scores` (H, M, N), `sigma_bps` (H, N). NaN: no view, σ unknown.
     """
-    total = weights[:, 0, None] * scores[:, 0]
-    for family in range(1, weights.shape[1]):
-        total += weights[:, family, None] * scores[:, family]
-    return total
-
-
-def _reasons(weights: FloatArray, no_view: BoolArray, usable: BoolArray) -> CodeArray:
-    """Say per symbol whether there is an alpha at any horizon, and if not, what is missing."""
-    reason = np.full(usable.shape[1], _OK if weights.any() else _NO_POSITIVE_WEIGHT, dtype=np.int16)
-    has_alpha = np.logical_or.reduce(usable, axis=0)
-    if not has_alpha.all():
-        reason[~has_alpha] = _VOL_UNKNOWN
-        reason[np.logical_and.reduce(no_view, axis=0)] = _NO_VIEW
-    return reason
+    n_horizons, n_families, n = scores.shape
+    weightless = True
+    reason[:] = _NO_VIEW
+    for h in range(n_horizons):
+        total, sigma, viewed = alpha[h], sigma_bps[h], np.zeros(n, dtype=np.bool_)
+        total[:] = 0.0
+        for m in range(n_families):
+            weight, score = weights[h, m], scores[h, m]
+            weightless &= weight == 0.0
+            for i in range(n):
+                known = score[i] == score[i]
+                total[i] += weight * score[i] if known else 0.0
+                viewed[i] |= known
+        for i in range(n):
+            usable = viewed[i] & (sigma[i] > 0.0)
+            total[i] = total[i] * sigma[i] if usable else np.nan
+            if usable:
+                reason[i] = _OK
+            elif viewed[i] and reason[i] == _NO_VIEW:
+                reason[i] = _VOL_UNKNOWN
+    if weightless:
+        for i in range(n):
+            if reason[i] == _OK:
+                reason[i] = _NO_POSITIVE_WEIGHT

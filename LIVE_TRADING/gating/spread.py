@@ -6,14 +6,16 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import FloatArray, SpreadGateResult
+from LIVE_TRADING.common.types import CodeArray, FloatArray, SpreadGateResult
 from LIVE_TRADING.common.units import BPS
 
 # Plain integers: numpy takes several times longer over an enum member.
 _OK, _GATE_OFF = int(Reason.OK), int(Reason.GATE_OFF)
 _MISSING, _CROSSED = int(Reason.QUOTE_MISSING), int(Reason.QUOTE_CROSSED)
 _STALE, _TOO_WIDE = int(Reason.QUOTE_STALE), int(Reason.SPREAD_TOO_WIDE)
+_GIVEN = "Array(float64, 1, 'C', readonly=True)"
 
 
 class SpreadGateConfig(FrozenConfig):
@@ -41,15 +43,36 @@ class SpreadGate:
 
     def judge(self, bid: FloatArray, ask: FloatArray, quote_age_s: FloatArray) -> SpreadGateResult:
         """Return the verdict (N,) on quotes of the given age; `allowed` binds entries and increases only."""
-        quoted = (np.minimum(bid, ask) > 0.0) & (np.maximum(bid, ask) < np.inf)
-        good_bid = np.where(quoted, bid, np.nan)
-        spread_bps = (ask - good_bid) / (0.5 * (ask + good_bid)) * BPS
+        bid, ask, age_s = np.ascontiguousarray(bid), np.ascontiguousarray(ask), np.ascontiguousarray(quote_age_s)
+        spread_bps, reason = np.empty(bid.size), np.empty(bid.size, dtype=np.int16)
+        judge_quotes(bid, ask, age_s, self._config.max_spread_bps, self._max_age_s, spread_bps, reason)
         if not self._config.enabled:
             off = np.full(bid.size, _GATE_OFF, dtype=np.int16)
             return SpreadGateResult(spread_bps, quote_age_s, np.ones(bid.size, dtype=np.bool_), off)
-        reason = np.full(bid.size, _OK, dtype=np.int16)
-        reason[spread_bps > self._config.max_spread_bps] = _TOO_WIDE
-        reason[~(quote_age_s <= self._max_age_s)] = _STALE
-        reason[spread_bps < 0.0] = _CROSSED
-        reason[~quoted] = _MISSING
         return SpreadGateResult(spread_bps, quote_age_s, reason == _OK, reason)
+
+
+@kernel(f"void({_GIVEN}, {_GIVEN}, {_GIVEN}, float64, float64, float64[::1], int16[::1])")
+def judge_quotes(
+    bid: FloatArray,
+    ask: FloatArray,
+    age_s: FloatArray,
+    max_spread_bps: float,
+    max_age_s: float,
+    spread_bps: FloatArray,
+    reason: CodeArray,
+) -> None:
+    """Write spread and reason (N,) of quotes (N,), see `SpreadGate`; NaN: no quote, or of an age that is not known."""
+    for i in range(bid.shape[0]):
+        if not (0.0 < bid[i] < np.inf and 0.0 < ask[i] < np.inf):
+            spread_bps[i], reason[i] = np.nan, _MISSING
+            continue
+        spread_bps[i] = (ask[i] - bid[i]) / (0.5 * (ask[i] + bid[i])) * BPS
+        if spread_bps[i] < 0.0:
+            reason[i] = _CROSSED
+        elif not age_s[i] <= max_age_s:
+            reason[i] = _STALE
+        elif spread_bps[i] > max_spread_bps:
+            reason[i] = _TOO_WIDE
+        else:
+            reason[i] = _OK
