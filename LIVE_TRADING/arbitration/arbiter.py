@@ -20,9 +20,11 @@ from LIVE_TRADING.common.types import (
     BoolArray,
     CodeArray,
     FloatArray,
+    IntArray,
 )
 
 SCORE_UNIT_MINUTES = 5.0  # scores are per √(5 minutes)
+_NO_END = 1_000_000  # bars: a market that never closes has room for every horizon
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 # Plain integers: numpy takes several times longer over an enum member.
@@ -59,8 +61,8 @@ class HorizonArbiter:
         minutes = np.array([horizon.session_minutes for horizon in horizons], dtype=np.float64)
         per_root = 1.0 / np.sqrt(minutes / SCORE_UNIT_MINUTES)
         daily = np.array([horizon.is_daily for horizon in horizons], dtype=np.bool_)
-        self._per_root, self._daily = per_root, daily
-        self._bars = np.array([horizon.bars for horizon in horizons], dtype=np.int64)
+        self._per_root = per_root
+        self._bars = np.array([horizon.bars for horizon in horizons], dtype=np.int64)  # 1d: 0
         self._review = PositionReview(config, per_root, daily)
 
     def arbitrate(
@@ -119,7 +121,8 @@ class HorizonArbiter:
             alpha,
             cost_bps,
             self._per_root,
-            self._open_rows(moment),
+            self._bars,
+            _room(moment),
             self._reserve_bps,
             _barred(moment),
             net,
@@ -127,7 +130,7 @@ class HorizonArbiter:
             qualifies,
             reason,
         )
-        entering = ((reason == _ENTRY) & (held.side == 0)).nonzero()[0]
+        entering = np.flatnonzero((reason == _ENTRY) & (held.side == 0))
         if entering.size:
             names = tuple([symbols[i] for i in entering.tolist()])
             may, time_ns = qualifies[:, entering], moment.scheduled_time_ns
@@ -154,14 +157,12 @@ class HorizonArbiter:
             reason=reason,
         )
 
-    def _open_rows(self, moment: CycleMoment) -> BoolArray:
-        """Return which horizons (H,) may be entered now."""
-        if moment.closing or moment.stale_predictions:
-            return np.zeros_like(self._daily)
-        if not moment.session_ends:
-            return np.ones_like(self._daily)
-        fits: BoolArray = (moment.slot + self._bars <= moment.n_bars_session - 1) | self._daily
-        return fits
+
+def _room(moment: CycleMoment) -> int:
+    """Return for how many bars a position may be entered now; -1: for none, not even to the next session."""
+    if moment.closing or moment.stale_predictions:
+        return -1
+    return moment.n_bars_session - 1 - moment.slot if moment.session_ends else _NO_END
 
 
 def _barred(moment: CycleMoment) -> int:
@@ -172,14 +173,15 @@ def _barred(moment: CycleMoment) -> int:
 
 
 @kernel(
-    "void(float64[:, ::1], float64[::1], float64[::1], boolean[::1], float64, int64, float64[:, ::1], float64[:, ::1], "
-    "boolean[:, ::1], int16[::1])"
+    "void(float64[:, ::1], float64[::1], float64[::1], int64[::1], int64, float64, int64, float64[:, ::1], "
+    "float64[:, ::1], boolean[:, ::1], int16[::1])"
 )
 def price_horizons(
     alpha_bps: FloatArray,
     cost_bps: FloatArray,
     per_root: FloatArray,
-    open_rows: BoolArray,
+    bars: IntArray,
+    room: int,
     reserve_bps: float,
     barred: int,
     net_bps: FloatArray,
@@ -189,21 +191,27 @@ def price_horizons(
 ) -> None:
     """Write net, score and what qualifies (H, N) of alphas (H, N), costs (N,), and why each symbol is (not) entered.
 
-    `per_root` (H,) turns net into score, `open_rows` (H,) says which horizons may be entered now, and `barred` is the
+    `per_root` (H,) turns net into score. Horizons of at most `room` `bars` (H,) may be entered now; `barred` is the
     reason where only others pay. NaN: no view, no cost.
     """
     n_horizons, n = alpha_bps.shape
-    reason[:] = _NO_VIEW
+    reason[:] = 0  # how far the symbol's best horizon came
     for h in range(n_horizons):
-        alpha, net = alpha_bps[h], net_bps[h]
+        alpha, net, scored, may = alpha_bps[h], net_bps[h], score[h], qualifies[h]
+        fits = bars[h] <= room
         for i in range(n):
             net[i] = abs(alpha[i]) - cost_bps[i]
-            score[h, i] = net[i] * per_root[h]
-            pays = net[i] >= reserve_bps
-            qualifies[h, i] = pays & open_rows[h]
-            if qualifies[h, i]:
-                reason[i] = _ENTRY
-            elif pays:
-                reason[i] = _ENTRY if reason[i] == _ENTRY else barred
-            elif reason[i] == _NO_VIEW and alpha[i] == alpha[i]:
-                reason[i] = _BELOW_COST if cost_bps[i] == cost_bps[i] else _COST_UNKNOWN
+            scored[i] = net[i] * per_root[h]
+        for i in range(n):
+            may[i] = (net[i] >= reserve_bps) & fits
+            came = np.int16(alpha[i] == alpha[i])
+            came = np.int16(2) if net[i] >= reserve_bps else came
+            came = np.int16(3) if may[i] else came
+            reason[i] = max(reason[i], came)
+    for i in range(n):
+        if reason[i] == 0:
+            reason[i] = _NO_VIEW
+        elif reason[i] == 1:
+            reason[i] = _BELOW_COST if cost_bps[i] == cost_bps[i] else _COST_UNKNOWN
+        else:
+            reason[i] = _ENTRY if reason[i] == 3 else barred

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+import numpy as np
+
 from LIVE_TRADING.common.private_cache import private_cache
 
 READ = "Array(float64, 1, 'C', readonly=True)"  # in a signature: a vector that is only read, such as a bar's prices
@@ -69,7 +71,7 @@ class Kernel(Generic[P, R]):
                 self._code = compile_function(self.interpreted, self.signature, code_folder())
             except (ValueError, ImportError) as error:
                 _LOG.warning("%s is interpreted, which is slow: %s", self.__name__, error)
-                self._code = self.interpreted
+                self._code = np.errstate(all="ignore")(self.interpreted)  # compiled code does not warn either
         return self._code
 
 

@@ -8,11 +8,13 @@ import numpy as np
 
 from LIVE_TRADING.arbitration import CostModel, CycleMoment, EntrySelector, HeldBook, HorizonArbiter
 from LIVE_TRADING.blending import HorizonBlender
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import (
     AllPredictions,
     ArbitrationResult,
     BlendResult,
     BoolArray,
+    CodeArray,
     FloatArray,
     GateResult,
     SizingResult,
@@ -108,6 +110,13 @@ def decide(
 
 def _of_chosen(by_horizon: FloatArray, chosen: ArbitrationResult) -> FloatArray:
     """Return (N,) of an (H, N) array at the chosen horizon; NaN where none is chosen."""
-    rows = np.maximum(chosen.horizon, 0)
-    picked = by_horizon[rows, np.arange(by_horizon.shape[1])]
-    return np.where(chosen.horizon >= 0, picked, np.nan)
+    picked = np.empty(chosen.horizon.size)
+    pick_rows(np.ascontiguousarray(by_horizon), chosen.horizon, picked)
+    return picked
+
+
+@kernel("void(Array(float64, 2, 'C', readonly=True), int16[::1], float64[::1])")
+def pick_rows(values: FloatArray, row: CodeArray, out: FloatArray) -> None:
+    """Write the value (N,) of each column of `values` (H, N) at its row; NaN where that is negative."""
+    for i in range(row.shape[0]):
+        out[i] = values[row[i], i] if row[i] >= 0 else np.nan

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, BoolArray, CodeArray, FloatArray, SizingResult
 from LIVE_TRADING.sizing.caps import CapsConfig, ExposureCaps, Scales, reserved_weight, room_of, sides
@@ -89,10 +90,10 @@ class PositionSizer:
 
     def _size(self, request: SizingRequest) -> SizingResult:
         """Size symbols that hold, want or work something."""
-        book = _as_weights(request)
-        known = (request.sigma_h_bps > 0.0) & (request.sigma_day_bps > 0.0)
-        raw = self._raw_weight(request)
-        target, reason = self._wanted(request, book, known, raw)
+        book, conviction = _as_weights(request, self._ic_ref)
+        raw = self._scaler.scale(conviction, request.sigma_day_bps)
+        raw *= request.gate_factor
+        target, reason = self._wanted(request, book, raw)
         if self._caps is not None:
             target = _without_drift(self._caps, book, target, reason)
         grows = np.abs(target) > np.abs(book.held)
@@ -102,26 +103,21 @@ class PositionSizer:
             shares = _shares(request, book, target, grows, reason)
         return SizingResult(raw, _weights(shares, book), shares, reason)
 
-    def _raw_weight(self, request: SizingRequest) -> FloatArray:
-        """Return the formula's signed weight; 0 where nothing is wanted or a volatility is unknown."""
-        sigma = np.where(request.sigma_h_bps > 0.0, request.sigma_h_bps, np.nan)
-        conviction: FloatArray = np.maximum(request.net_bps / (sigma * self._ic_ref), 0.0) * request.side
-        weight: FloatArray = self._scaler.scale(conviction, request.sigma_day_bps) * request.gate_factor
-        return weight
-
-    def _wanted(
-        self, request: SizingRequest, book: _Book, known: BoolArray, raw: FloatArray
-    ) -> tuple[FloatArray, CodeArray]:
+    def _wanted(self, request: SizingRequest, book: _Book, raw: FloatArray) -> tuple[FloatArray, CodeArray]:
         """Return the targets before caps: step 1."""
         whole = raw * (raw * book.held >= 0.0)
         worth = request.net_bps >= request.reserve_bps
         target, reason = self._turnover.settle(whole, book.held, book.is_held, worth)
-        reason[(np.abs(target) > np.abs(book.held)) & ~request.entry_allowed] = _GATED
-        reason[~known] = _VOL_UNKNOWN
-        reason[np.isnan(book.price_usd)] = _QUOTE_MISSING
-        reason[request.action == _NONE] = _OK
-        target = np.where(reason == _SIZED, target, book.held)
-        target[book.leaves] = 0.0
+        overrule(
+            request.action,
+            request.entry_allowed,
+            request.sigma_h_bps,
+            request.sigma_day_bps,
+            book.price_usd,
+            book.held,
+            target,
+            reason,
+        )
         return target, reason
 
     def _within_caps(
@@ -169,14 +165,82 @@ class PositionSizer:
         return np.where(capped & ~self._turnover.enough(smaller, book.held, book.is_held), book.held, smaller)
 
 
-def _as_weights(request: SizingRequest) -> _Book:
-    """Return the account in weights; equity that is not positive makes every weight unknown."""
-    price = np.where((request.price_usd > 0.0) & (request.price_usd < np.inf), request.price_usd, np.nan)
+def _as_weights(request: SizingRequest, ic_ref: float) -> tuple[_Book, FloatArray]:
+    """Return the account in weights, and the signed convictions (N,) in units of IC_ref.
+
+    Equity that is not positive makes every weight unknown.
+    """
     equity = request.equity_usd if 0.0 < request.equity_usd < math.inf else math.nan
-    is_held = request.held_shares != 0.0
-    held = np.where(is_held, request.held_shares * price / equity, 0.0)
+    price, held, conviction = weighed = np.empty((3, request.action.size))
+    weigh(
+        request.side,
+        request.net_bps,
+        request.sigma_h_bps,
+        request.held_shares,
+        request.price_usd,
+        equity,
+        ic_ref,
+        weighed,
+    )
     leaves = (request.action == _EXIT) | (request.action == _REVERSE)
-    return _Book(equity, price, held, is_held, leaves)
+    return _Book(equity, price, held, request.held_shares != 0.0, leaves), conviction
+
+
+@kernel("void(int16[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64, float64, float64[:, ::1])")
+def weigh(
+    side: CodeArray,
+    net_bps: FloatArray,
+    sigma_h_bps: FloatArray,
+    held_shares: FloatArray,
+    price_usd: FloatArray,
+    equity_usd: float,
+    ic_ref: float,
+    out: FloatArray,
+) -> None:
+    """Write prices (NaN: none), weights held and convictions side · max(net/(σ_h · IC_ref), 0), (3, N).
+
+    A conviction is NaN where net or σ_h is not known.
+    """
+    for i in range(side.shape[0]):
+        price = price_usd[i] if 0.0 < price_usd[i] < np.inf else np.nan
+        out[0, i] = price
+        out[1, i] = held_shares[i] * price / equity_usd if held_shares[i] != 0.0 else 0.0
+        out[2, i] = np.nan
+        if sigma_h_bps[i] > 0.0:
+            conviction = net_bps[i] / (sigma_h_bps[i] * ic_ref)
+            out[2, i] = 0.0 if conviction < 0.0 else conviction * side[i]
+
+
+@kernel(
+    "void(int16[::1], boolean[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], int16[::1])"
+)
+def overrule(
+    action: CodeArray,
+    entry_allowed: BoolArray,
+    sigma_h_bps: FloatArray,
+    sigma_day_bps: FloatArray,
+    price_usd: FloatArray,
+    held: FloatArray,
+    target: FloatArray,
+    reason: CodeArray,
+) -> None:
+    """Put what the band has settled (N,) back to what is held where something forbids it; what leaves, to 0.
+
+    A target that was not settled as `SIZED` is what is held. NaN: no price, σ unknown.
+    """
+    for i in range(action.shape[0]):
+        if action[i] == _NONE:
+            reason[i] = _OK
+        elif np.isnan(price_usd[i]):
+            reason[i] = _QUOTE_MISSING
+        elif not (sigma_h_bps[i] > 0.0 and sigma_day_bps[i] > 0.0):
+            reason[i] = _VOL_UNKNOWN
+        elif not entry_allowed[i] and abs(target[i]) > abs(held[i]):
+            reason[i] = _GATED
+        if reason[i] != _SIZED:
+            target[i] = held[i]
+        if action[i] == _EXIT or action[i] == _REVERSE:
+            target[i] = 0.0
 
 
 def _without_drift(caps: ExposureCaps, book: _Book, target: FloatArray, reason: CodeArray) -> FloatArray:

@@ -51,7 +51,8 @@ class TargetSizer:
         is_held = held_shares != 0.0
         held = np.where(is_held, held_shares * price / equity, 0.0)
         leaves = is_held & (wanted == 0.0)
-        target, reason = self._turnover.settle(np.where(np.isnan(wanted), held, wanted), held, is_held, _ALWAYS)
+        always = np.ones(held.size, dtype=np.bool_)
+        target, reason = self._turnover.settle(np.where(np.isnan(wanted), held, wanted), held, is_held, always)
         if not may_increase.all():
             target = np.where(~may_increase & (target * held < 0.0), 0.0, target)
             grows = ~may_increase & (np.abs(target) > np.abs(held))
@@ -67,6 +68,3 @@ class TargetSizer:
         shares += 0.0
         weight = np.where(shares != 0.0, shares * price / equity, 0.0)
         return SizingResult(wanted, weight, shares, reason)
-
-
-_ALWAYS = np.ones(1, dtype=np.bool_)

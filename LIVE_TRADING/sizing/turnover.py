@@ -6,12 +6,13 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import BoolArray, CodeArray, FloatArray
 
-# Typed once: numpy takes several times longer over an enum member, and a plain integer would widen the array.
-_SIZED, _BELOW_MIN_ENTRY = np.int16(Reason.SIZED), np.int16(Reason.BELOW_MIN_ENTRY)
-_WITHIN_BAND, _BELOW_RESERVE = np.int16(Reason.WITHIN_BAND), np.int16(Reason.BELOW_RESERVE)
+# Plain integers, which a kernel can read.
+_SIZED, _BELOW_MIN_ENTRY = int(Reason.SIZED), int(Reason.BELOW_MIN_ENTRY)
+_WITHIN_BAND, _BELOW_RESERVE = int(Reason.WITHIN_BAND), int(Reason.BELOW_RESERVE)
 
 
 class TurnoverConfig(FrozenConfig):
@@ -52,13 +53,47 @@ class TurnoverManager:
         target, reason
             `wanted` with `SIZED`, or `held` with `BELOW_MIN_ENTRY`, `BELOW_RESERVE` or `WITHIN_BAND`.
         """
-        passes = self.enough(wanted, held, resize) & (worth | ~resize)
-        reason = np.where(passes, _SIZED, np.where(resize, _WITHIN_BAND, _BELOW_MIN_ENTRY))
-        reason[resize & ~worth] = _BELOW_RESERVE
-        return np.where(passes, wanted, held), reason
+        target, reason = np.empty(wanted.size), np.empty(wanted.size, dtype=np.int16)
+        settle_changes(
+            np.ascontiguousarray(wanted),
+            np.ascontiguousarray(held),
+            np.ascontiguousarray(resize),
+            np.ascontiguousarray(worth),
+            self._band_weight,
+            self._min_entry_weight,
+            target,
+            reason,
+        )
+        return target, reason
 
     def enough(self, wanted: FloatArray, held: FloatArray, resize: BoolArray) -> BoolArray:
         """Return where a change is worth an order: large enough, and not nothing (nor NaN)."""
         change = np.abs(wanted - held)
         worth: BoolArray = (change >= np.where(resize, self._band_weight, self._min_entry_weight)) & (change > 0.0)
         return worth
+
+
+@kernel(
+    "void(Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), boolean[::1], boolean[::1], "
+    "float64, float64, float64[::1], int16[::1])"
+)
+def settle_changes(
+    wanted: FloatArray,
+    held: FloatArray,
+    resize: BoolArray,
+    worth: BoolArray,
+    band_weight: float,
+    min_entry_weight: float,
+    target: FloatArray,
+    reason: CodeArray,
+) -> None:
+    """Write targets and reasons (N,) of `TurnoverManager.settle`."""
+    for i in range(wanted.shape[0]):
+        change = abs(wanted[i] - held[i])
+        target[i] = held[i]
+        if resize[i] and not worth[i]:
+            reason[i] = _BELOW_RESERVE
+        elif change > 0.0 and change >= (band_weight if resize[i] else min_entry_weight):
+            target[i], reason[i] = wanted[i], _SIZED
+        else:
+            reason[i] = _WITHIN_BAND if resize[i] else _BELOW_MIN_ENTRY

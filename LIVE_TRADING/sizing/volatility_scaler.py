@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from LIVE_TRADING.common.config import FrozenConfig
+from LIVE_TRADING.common.kernels import kernel
 from LIVE_TRADING.common.types import FloatArray
 
 
@@ -38,9 +39,38 @@ class VolatilityScaler:
 
     def scale(self, z: FloatArray, vol_day_bps: FloatArray) -> FloatArray:
         """Return signed weights of shape (n_symbols,), shares of equity."""
-        weight = np.minimum(np.maximum(z, -self._z_max), self._z_max) * self._weight_per_z
-        known = vol_day_bps > 0.0
-        if self._scaling:
-            weight *= np.minimum(self._target_vol_bps / np.where(known, vol_day_bps, np.nan), 1.0)
-        weight[~known | np.isnan(z)] = 0.0
+        weight = np.empty(z.shape)
+        scale_by_volatility(
+            np.ascontiguousarray(z),
+            np.ascontiguousarray(vol_day_bps),
+            self._z_max,
+            self._weight_per_z,
+            self._target_vol_bps,
+            self._scaling,
+            weight,
+        )
         return weight
+
+
+@kernel(
+    "void(Array(float64, 1, 'C', readonly=True), Array(float64, 1, 'C', readonly=True), float64, float64, float64, "
+    "boolean, float64[::1])"
+)
+def scale_by_volatility(
+    z: FloatArray,
+    vol_day_bps: FloatArray,
+    z_max: float,
+    weight_per_z: float,
+    target_vol_bps: float,
+    scaling: bool,
+    out: FloatArray,
+) -> None:
+    """Write the weights (N,) of `VolatilityScaler`; without `scaling` a volatility must be known and does not count."""
+    for i in range(z.shape[0]):
+        vol = vol_day_bps[i]
+        if np.isnan(z[i]) or not vol > 0.0:
+            out[i] = 0.0
+            continue
+        out[i] = min(max(z[i], -z_max), z_max) * weight_per_z
+        if scaling:
+            out[i] *= min(target_vol_bps / vol, 1.0)

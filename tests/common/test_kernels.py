@@ -63,7 +63,8 @@ def test_without_numba_it_is_interpreted(cache_folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     made = Kernel(ratios, SIGNATURE)
-    assert made.compiled() is ratios
+    assert result(made) == result(ratios)
+    assert made.compiled().__wrapped__ is ratios  # type: ignore[attr-defined]
 
 
 def test_all_are_compiled_at_a_start(cache_folder: Path) -> None:

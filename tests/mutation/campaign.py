@@ -28,6 +28,7 @@ sys.path[:0] = [str(REPO), str(Path(__file__).parent)]
 
 import LIVE_TRADING  # noqa: E402, F401, I001  the bootstrap comes before numpy
 import hypothesis.extra.numpy  # noqa: E402, F401
+import numba  # noqa: E402
 import numpy.testing  # noqa: E402, F401  imported once here, so that no mutant pays for it
 import pydantic  # noqa: E402, F401
 import pytest  # noqa: E402
@@ -36,7 +37,9 @@ import scipy.special  # noqa: E402, F401
 from explained import Explanations, explanations  # noqa: E402
 from mutants import Mutant, mutants_of  # noqa: E402
 
-from LIVE_TRADING.common import config, horizons, reasons, types, units  # noqa: E402, F401
+from LIVE_TRADING.common import config, horizons, kernels, reasons, types, units  # noqa: E402, F401
+from LIVE_TRADING.gating import barrier, spread  # noqa: E402, F401
+from LIVE_TRADING.prediction import memory  # noqa: E402, F401
 
 PACKAGE = REPO / "LIVE_TRADING"
 STAGES = ("blending", "arbitration", "sizing")
@@ -92,6 +95,7 @@ def run_tests(selection: Sequence[str], finder: MutantFinder | None) -> int:
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
             os.dup2(silence, 2)
+            numba.config.DISABLE_JIT = True  # machine code kept on disk is told apart by its file, which is unchanged
             if finder is not None:
                 sys.meta_path.insert(0, finder)
             os._exit(int(pytest.main([*PYTEST, *selection])))
@@ -147,6 +151,7 @@ def prepare() -> None:
     early = sorted(name for name in sys.modules if name.startswith(tuple(f"LIVE_TRADING.{stage}" for stage in STAGES)))
     if early:
         raise RuntimeError(f"{', '.join(early)} must not be imported before its mutants are")
+    kernels.compile_all()  # those of other stages, which every fork runs as they are
 
 
 def main() -> int:
