@@ -24,7 +24,6 @@ from LIVE_TRADING.common.types import (
 )
 
 SCORE_UNIT_MINUTES = 5.0  # scores are per √(5 minutes)
-_NO_END = 1_000_000  # bars: a market that never closes has room for every horizon
 _SMALLEST = float(np.nextafter(0.0, 1.0))
 
 # Plain integers: numpy takes several times longer over an enum member.
@@ -63,6 +62,7 @@ class HorizonArbiter:
         daily = np.array([horizon.is_daily for horizon in horizons], dtype=np.bool_)
         self._per_root = per_root
         self._bars = np.array([horizon.bars for horizon in horizons], dtype=np.int64)  # 1d: 0
+        self._longest = int(self._bars.max())
         self._review = PositionReview(config, per_root, daily)
 
     def arbitrate(
@@ -122,7 +122,7 @@ class HorizonArbiter:
             cost_bps,
             self._per_root,
             self._bars,
-            _room(moment),
+            self._room(moment),
             self._reserve_bps,
             _barred(moment),
             net,
@@ -132,18 +132,12 @@ class HorizonArbiter:
         )
         entering = np.flatnonzero((reason == _ENTRY) & (held.side == 0))
         if entering.size:
-            names = tuple([symbols[i] for i in entering.tolist()])
-            may, time_ns = qualifies[:, entering], moment.scheduled_time_ns
-            row, probability[entering] = selector.select(score[:, entering], may, time_ns, names)
-            if row.min() < 0 or not may[row, np.arange(row.size)].all():
-                raise ValueError("the selector drew a horizon that does not qualify")
+            row, probability[entering] = _draw(selector, score, qualifies, entering, moment, symbols)
             horizon[entering], chosen_net[entering] = row, net[row, entering]
             side[entering] = np.where(alpha[row, entering] > 0.0, _LONG, _SHORT)
         if held.side.any():
-            scored = ScoredView(alpha, cost_bps, score, qualifies)
-            self._review.judge(
-                scored, held, moment.closing, p_peak, p_valley, Choice(horizon, side, chosen_net, reason)
-            )
+            scored, choice = ScoredView(alpha, cost_bps, score, qualifies), Choice(horizon, side, chosen_net, reason)
+            self._review.judge(scored, held, moment.closing, p_peak, p_valley, choice)
         return ArbitrationResult(
             cost_bps=cost_bps,
             net_bps=net,
@@ -157,12 +151,27 @@ class HorizonArbiter:
             reason=reason,
         )
 
+    def _room(self, moment: CycleMoment) -> int:
+        """Return for how many bars a position may be entered now; -1: for none, not even to the next session."""
+        if moment.closing or moment.stale_predictions:
+            return -1
+        return moment.n_bars_session - 1 - moment.slot if moment.session_ends else self._longest
 
-def _room(moment: CycleMoment) -> int:
-    """Return for how many bars a position may be entered now; -1: for none, not even to the next session."""
-    if moment.closing or moment.stale_predictions:
-        return -1
-    return moment.n_bars_session - 1 - moment.slot if moment.session_ends else _NO_END
+
+def _draw(
+    selector: EntrySelector,
+    score: FloatArray,
+    qualifies: BoolArray,
+    entering: IntArray,
+    moment: CycleMoment,
+    symbols: tuple[str, ...],
+) -> tuple[CodeArray, FloatArray]:
+    """Let the selector draw; return row and probability of the entries at the columns `entering` (K,)."""
+    names, may = tuple([symbols[i] for i in entering.tolist()]), qualifies.take(entering, axis=1)
+    row, probability = selector.select(score.take(entering, axis=1), may, moment.scheduled_time_ns, names)
+    if row.min() < 0 or not may[row, np.arange(row.size)].all():
+        raise ValueError("the selector drew a horizon that does not qualify")
+    return row, probability
 
 
 def _barred(moment: CycleMoment) -> int:

@@ -32,6 +32,16 @@ def centred_ranks(values: FloatArray) -> FloatArray:
     return _ranks(values, centred=True)
 
 
+def ascending_places(rows: FloatArray) -> IntArray:
+    """Return the columns (R, N) of contiguous rows (R, N) in ascending order of their values; NaN last, ties in any."""
+    n = rows.shape[-1]
+    low, places = (1 << (n - 1).bit_length()) - 1, np.empty(rows.shape, dtype=np.int64)
+    number_places(rows.view(np.int64), low, places)
+    places.sort(axis=-1)
+    order_places(rows, places, low)
+    return places
+
+
 def _ranks(values: FloatArray, centred: bool) -> FloatArray:
     ranks = np.empty(values.shape)
     if ranks.size:
@@ -100,3 +110,16 @@ def rank_places(rows: FloatArray, places: IntArray, low: int, centred: bool, ran
             count = max(float(known), 1.0)
             for i in range(n):
                 rank[i] = (rank[i] - 0.5) / count - 0.5
+
+
+@kernel("void(float64[:, ::1], int64[:, ::1], int64)")
+def order_places(rows: FloatArray, places: IntArray, low: int) -> None:
+    """Make columns of `number_places` (R, N) in ascending order; those too near to tell apart are put in order here."""
+    for r in range(rows.shape[0]):
+        row, place = rows[r], places[r]
+        for i in range(rows.shape[1]):
+            column, j = place[i] & low, i
+            while j > 0 and row[place[j - 1]] > row[column]:
+                place[j] = place[j - 1]
+                j -= 1
+            place[j] = column

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from LIVE_TRADING.common.kernels import kernel
+from LIVE_TRADING.common.ranks import ascending_places
 from LIVE_TRADING.common.types import FloatArray, IntArray
 
 
@@ -34,9 +35,9 @@ def spearman(forecasts: FloatArray, outcome: FloatArray) -> tuple[FloatArray, In
 
 def rank_correlations(pairs: FloatArray) -> FloatArray:
     """Return (2, R, M) of what `spearman` returns; `pairs` (R, M + 1, N) has the outcome last and infinity for none."""
-    n_rows, n_columns, _ = pairs.shape
+    n_rows, n_columns, n = pairs.shape
     out = np.empty((2, n_rows, n_columns - 1))
-    correlate(pairs, pairs.argsort(axis=-1), out)
+    correlate(pairs, ascending_places(pairs.reshape(n_rows * n_columns, n)).reshape(pairs.shape), out)
     return out
 
 
