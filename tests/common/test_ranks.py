@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rankdata
 
-from LIVE_TRADING.common.ranks import average_ranks, centred_ranks, number_places, rank_places
+from LIVE_TRADING.common.ranks import (
+    ascending_places,
+    average_ranks,
+    centred_ranks,
+    number_places,
+    order_places,
+    rank_places,
+)
 from tests.support.kernels import assert_same_interpreted, awkward
 
 
@@ -81,6 +88,15 @@ def test_values_that_differ_in_their_last_bits_rank_apart(n, unit):
     steps = rng.permutation(np.repeat(np.arange(n // 2 + 1), 2)[:n])
     row = unit * (1.0 + steps * 2.0**-52)
     np.testing.assert_array_equal(average_ranks(row), rankdata(row, method="average"))
+    assert row[ascending_places(row[None])[0]].tolist() == sorted(row)
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 65])
+def test_places_ascend_and_nan_comes_last(n):
+    rows = awkward(np.random.default_rng(n), (20, n), share=0.3)
+    places = ascending_places(rows)
+    np.testing.assert_array_equal(np.sort(places), np.broadcast_to(np.arange(n), places.shape))
+    np.testing.assert_array_equal(np.take_along_axis(rows, places, axis=1), np.sort(rows))
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -90,4 +106,5 @@ def test_the_kernels_say_the_same_interpreted(centred, n):
     places = np.empty(rows.shape, dtype=np.int64)
     assert_same_interpreted(number_places, rows.view(np.int64), low, places)
     number_places(rows.view(np.int64), low, places)
+    assert_same_interpreted(order_places, rows, np.sort(places), low)
     assert_same_interpreted(rank_places, rows, np.sort(places), low, centred, np.empty(rows.shape))
