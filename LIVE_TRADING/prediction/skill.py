@@ -11,7 +11,7 @@ from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exact_sums import grid_scale
 from LIVE_TRADING.common.horizons import Horizon
 from LIVE_TRADING.common.kernels import kernel
-from LIVE_TRADING.common.types import BarBatch, FloatArray
+from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.prediction.pending import PendingForecasts
 from LIVE_TRADING.prediction.skill_state import SkillFigures, SkillState, SkillWindow
@@ -131,18 +131,14 @@ class SkillTracker:
                 matured.row,
                 tally,
             )
-        rows = [matured.row for matured in due]
-        correlation, n_pairs = rank_correlations(settled)
+        rows = np.array([matured.row for matured in due])
+        correlations = rank_correlations(settled)
+        count_correlations(correlations, rows, 1 if self._pooled else self._config.min_symbols, self._pooled, tally)
         pairs = state.pairs
         if self._pooled:
             of_bar = np.full((n_horizons, n_families + 1, n_symbols), np.nan)
             of_bar[rows] = np.where(settled < np.inf, settled, np.nan)
             pairs = (*pairs, of_bar)
-            tally[IC_COUNT, rows] += n_pairs > 0
-        else:
-            counted = (n_pairs >= self._config.min_symbols) & np.isfinite(correlation)
-            tally[IC_SUM, rows] += np.where(counted, correlation, 0.0)
-            tally[IC_COUNT, rows] += counted
         return SkillState(pending, tally, state.products, pairs, state.window)
 
     def observe(
@@ -234,6 +230,20 @@ def settle(
                 n_known += 1
         tally[SQUARES, row, m] += on_grid / scale
         tally[SQUARES_COUNT, row, m] += n_known
+
+
+@kernel("void(float64[:, :, ::1], int64[::1], int64, boolean, float64[:, :, ::1])")
+def count_correlations(correlations: FloatArray, rows: IntArray, least: int, pooled: bool, tally: FloatArray) -> None:
+    """Add to the tally of horizons `rows` (R,) what `rank_correlations` gave (2, R, M) for at least `least` pairs.
+
+    Where pairs are pooled they are counted alone: their one correlation comes at the session's end.
+    """
+    for r in range(rows.shape[0]):
+        for m in range(correlations.shape[2]):
+            correlation, n_pairs = correlations[0, r, m], correlations[1, r, m]
+            if n_pairs >= least and (pooled or correlation == correlation):
+                tally[IC_COUNT, rows[r], m] += 1.0
+                tally[IC_SUM, rows[r], m] += 0.0 if pooled else correlation
 
 
 @kernel("void(float64[:, :, :, ::1], float64[:, :, ::1], float64, float64[:, :, :, ::1])")

@@ -9,7 +9,7 @@ import pytest
 
 from LIVE_TRADING.common.exact_sums import grid_scale, scaled_sums
 from LIVE_TRADING.prediction.memory import calibrate
-from LIVE_TRADING.prediction.skill import add_products, settle
+from LIVE_TRADING.prediction.skill import add_products, count_correlations, settle
 from LIVE_TRADING.prediction.spearman import correlate
 from LIVE_TRADING.prediction.standardizer import FORECAST_LIMIT, demean, observe, z_scores
 from tests.support.kernels import assert_same_interpreted, awkward
@@ -69,4 +69,9 @@ def test_products(rng):
 def test_correlating(rng, share):
     pairs = awkward(rng, (3, 4, 37), share)
     pairs[~np.isfinite(pairs)] = np.inf
-    assert_same_interpreted(correlate, pairs, pairs.argsort(axis=-1), np.empty((2, 3, 3)))
+    order, found = pairs.argsort(axis=-1), np.empty((2, 3, 3))
+    assert_same_interpreted(correlate, pairs, order, found)
+    correlate(pairs, order, found)
+    for pooled in (False, True):
+        rows, tally = np.array([0, 2, 3]), np.ones((4, 4, 3))
+        assert_same_interpreted(count_correlations, found, rows, 20, pooled, tally)
