@@ -19,7 +19,7 @@ from LIVE_TRADING.common.types import AllPredictions, BarBatch, FloatArray, Sess
 from LIVE_TRADING.common.units import NS_PER_DAY
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.models.liquidity import AdvModel, AdvState
-from LIVE_TRADING.models.volatility import VolatilityModel, VolatilityState
+from LIVE_TRADING.models.volatility import VolatilityModel, VolatilityState, spans_of
 from LIVE_TRADING.models.windows import FeatureWindows
 from LIVE_TRADING.prediction.memory import ForecastMemory, ForecastModel
 
@@ -69,7 +69,7 @@ class MarketModel:
         self.volatility = volatility
         self.adv = adv
         self.forecast = forecast
-        self._horizons = horizons
+        self._spans = spans_of(horizons)
         self._n_symbols = n_symbols
 
     def initial(self, lookback: int = 0) -> MarketMemory:
@@ -150,13 +150,8 @@ class MarketModel:
         forecast = self.forecast.on_bars(forecast, bars, slot, n_bars)
         windows = memory.windows.advance(values) if memory.windows is not None else None
         after = MarketMemory(features, volatility, adv, forecast, session.open_ns, number, bars.bar_end_ns, windows)
-        view = MarketView(
-            values,
-            self.volatility.sigma_bps(volatility, slot, n_bars, self._horizons),
-            self.volatility.sigma_day_bps(volatility),
-            self.adv.adv_usd(adv),
-        )
-        return after, view
+        sigma_bps = self.volatility.sigma_of_spans_bps(volatility, slot, n_bars, self._spans)
+        return after, MarketView(values, sigma_bps[:-1], sigma_bps[-1], self.adv.adv_usd(adv))
 
     def _session_number(self, memory: MarketMemory, session: Session) -> int:
         """Return the number of a session; a gap in the data is a missing one, across which no 1d forecast matures."""

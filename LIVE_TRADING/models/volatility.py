@@ -17,8 +17,6 @@ from LIVE_TRADING.common.units import BPS
 
 FAST, FAST_WEIGHT, REALISED, REALISED_WEIGHT, NIGHT, NIGHT_WEIGHT, VARIANCE, MASS, CLOSE = range(9)
 
-_DAY = np.zeros(1, dtype=np.int64)  # the span that stands for a session and its night
-
 
 class VolatilityConfig(FrozenConfig):
     """Constants of the volatility model."""
@@ -135,16 +133,16 @@ class VolatilityModel:
         self, state: VolatilityState, slot: int, n_bars_session: int, horizons: tuple[Horizon, ...]
     ) -> FloatArray:
         """Return volatility (H, N) in bps of returns over each horizon from the end of bar `slot`; NaN: unknown."""
-        self._check_slot(slot, n_bars_session)
-        spans = np.array([horizon.bars for horizon in horizons], dtype=np.int64)
-        return self._sigma_bps(state, slot, n_bars_session, spans)
+        return self.sigma_of_spans_bps(state, slot, n_bars_session, spans_of(horizons))[:-1]
 
     def sigma_day_bps(self, state: VolatilityState) -> FloatArray:
         """Return the volatility (N,) in bps of a session with its night; NaN: unknown."""
-        sigma: FloatArray = self._sigma_bps(state, 0, self._bars, _DAY)[0]
+        sigma: FloatArray = self.sigma_of_spans_bps(state, 0, self._bars, spans_of(()))[0]
         return sigma
 
-    def _sigma_bps(self, state: VolatilityState, slot: int, n_bars_session: int, spans: IntArray) -> FloatArray:
+    def sigma_of_spans_bps(self, state: VolatilityState, slot: int, n_bars_session: int, spans: IntArray) -> FloatArray:
+        """Return both, (H + 1, N), with the day last; `spans` is `spans_of` the horizons."""
+        self._check_slot(slot, n_bars_session)
         sigma = np.empty((len(spans), state.last_slot.size))
         write_sigma(state.block, state.profile_sums, slot, n_bars_session, spans, self._constants, sigma)
         sigma *= BPS
@@ -182,6 +180,11 @@ class VolatilityModel:
         moved = np.maximum(moved, self._config.profile_floor)
         renormalised: FloatArray = moved / moved.mean()
         return renormalised
+
+
+def spans_of(horizons: tuple[Horizon, ...]) -> IntArray:
+    """Return the bars (H + 1,) of horizons, 0 for those that are held overnight, and a last 0: a session, its night."""
+    return np.array([*(horizon.bars for horizon in horizons), 0], dtype=np.int64)
 
 
 def _ewma(
