@@ -40,7 +40,7 @@ from LIVE_TRADING.models.snapshot import encode_arrays
 
 REPO = Path(__file__).resolve().parents[2]
 N_FEATURES = 6
-BATCHES = (1, 2, 7, 81, 500)
+BATCHES = (1, 2, 7, 50, 81, 500)
 TINY = 5e-324
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, TINY, -TINY, ZERO_BOUND, -ZERO_BOUND, 2e-35, 1e300, GREATEST, -GREATEST)
 MODELS: dict[str, dict[str, object]] = {

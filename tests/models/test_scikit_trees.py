@@ -89,7 +89,7 @@ def model(request: pytest.FixtureRequest, fitted_model: ForestModel) -> Iterator
         yield fitted_model
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 81, 500])
+@pytest.mark.parametrize("batch", [1, 2, 7, 50, 81, 500])
 def test_a_row_alone_and_in_any_batch_has_the_librarys_bits(model: ForestModel, batch: int):
     rows = np.concatenate([rows_of(300, 5, special=0.3), probe_rows(model.forest.tables, 7)[:200]])
     got = np.concatenate([model.predict(rows[start : start + batch]) for start in range(0, 500, batch)])
@@ -156,7 +156,7 @@ def test_tables_come_back_from_their_file(name: str):
 @pytest.mark.parametrize(
     ("most_leaves", "most_ranks", "n_walks"),
     [
-        pytest.param(768, 2**16 - 1, 1, id="all-across"),
+        pytest.param(1024, 2**16 - 1, 1, id="all-across"),
         pytest.param(100, 2**16 - 1, 2, id="the-widest-down"),
         pytest.param(100, 400, 4, id="ranks-run-out"),
     ],
@@ -201,7 +201,7 @@ def test_what_is_no_tree_has_no_tables(changes: dict[str, object], reason: str):
         ForestTables.of_forests([[Tree(**{**fields, **changes})]], 2)
 
 
-@pytest.mark.parametrize("most_leaves", [0, 768])
+@pytest.mark.parametrize("most_leaves", [0, 1024])
 def test_a_tree_of_one_leaf_is_a_constant_in_both_walks(most_leaves: int, monkeypatch):
     monkeypatch.setattr(forest_layouts, "MOST_LEAVES_ACROSS", most_leaves)
     rows = rows_of(9, 1)[:, :2]
