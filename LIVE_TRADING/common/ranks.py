@@ -24,15 +24,20 @@ def average_ranks(values: FloatArray) -> FloatArray:
     Shape (..., N), multiples of one half, NaN where `values` is NaN. Each row equals
     `scipy.stats.rankdata(row[~isnan(row)], method="average")`.
     """
-    return _ranks(values, centred=False)
+    ranks = np.empty(values.shape)
+    _rank(values, False, ranks)
+    return ranks
 
 
-def centred_ranks(values: FloatArray) -> FloatArray:
+def centred_ranks(values: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return (rank - 1/2) / n - 1/2 along the last axis, n the number of values that are not NaN.
 
-    Inside (-1/2, 1/2), symmetric about 0 and comparable between cross-sections of different size. NaN stays NaN.
+    Inside (-1/2, 1/2), symmetric about 0 and comparable between cross-sections of different size. NaN stays NaN. They
+    are written into `out`, contiguous, where one is given.
     """
-    return _ranks(values, centred=True)
+    ranks = np.empty(values.shape) if out is None else out
+    _rank(values, True, ranks)
+    return ranks
 
 
 def ascending_places(rows: FloatArray) -> IntArray:
@@ -45,19 +50,18 @@ def ascending_places(rows: FloatArray) -> IntArray:
     return places
 
 
-def _ranks(values: FloatArray, centred: bool) -> FloatArray:
-    ranks = np.empty(values.shape)
-    if ranks.size:
-        n = values.shape[-1]
-        rows = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, n) + 0.0  # -0 as +0
-        low, places = (1 << (n - 1).bit_length()) - 1, np.empty(rows.shape, dtype=np.int64)
-        number_places(rows.view(np.int64), low, places)
-        places.sort(axis=-1)
-        rank_places(rows, places, low, centred, ranks.reshape(-1, n))
-    return ranks
+def _rank(values: FloatArray, centred: bool, ranks: FloatArray) -> None:
+    if values.size == 0:
+        return
+    n = values.shape[-1]
+    rows = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, n)
+    low, places = (1 << (n - 1).bit_length()) - 1, np.empty(rows.shape, dtype=np.int64)
+    number_places(rows.view(np.int64), low, places)
+    places.sort(axis=-1)
+    rank_places(rows, places, low, centred, ranks.reshape(-1, n))
 
 
-@kernel("void(int64[:, ::1], int64, int64[:, ::1])")
+@kernel("void(Array(int64, 2, 'C', readonly=True), int64, int64[:, ::1])")
 def number_places(bits: IntArray, low: int, places: IntArray) -> None:
     """Write numbers (R, N) that sort as the values do whose bits are given, save for the bits of `low`: the column.
 
@@ -66,13 +70,16 @@ def number_places(bits: IntArray, low: int, places: IntArray) -> None:
     """
     for r in range(bits.shape[0]):
         for i in range(bits.shape[1]):
+            size = bits[r, i] & LAST
             ordered = bits[r, i] ^ ((bits[r, i] >> 63) & LAST)
-            if bits[r, i] & LAST > INFINITY:  # NaN
+            if size == 0:  # -0 as +0
+                ordered = 0
+            elif size > INFINITY:  # NaN
                 ordered = LAST
             places[r, i] = (ordered & ~low) | i
 
 
-@kernel("void(float64[:, ::1], int64[:, ::1], int64, boolean, float64[:, ::1])")
+@kernel("void(Array(float64, 2, 'C', readonly=True), int64[:, ::1], int64, boolean, float64[:, ::1])")
 def rank_places(rows: FloatArray, places: IntArray, low: int, centred: bool, ranks: FloatArray) -> None:
     """Write the average ranks (R, N) of rows (R, N), or what `centred_ranks` makes of them; NaN stays NaN.
 

@@ -179,7 +179,7 @@ class FeatureBuilder:
         volume_rows[-2] = (slot + 1) / n_bars_session
         volume_rows[-1] = n_bars_session - slot - 1
         blank(now.close, now.seen, self._needs, out)
-        out[self._rank_rows] = centred_ranks(out.take(self._ranked, axis=0))
+        centred_ranks(out.take(self._ranked, axis=0), out[self._rank_rows])
         extra = state.extra
         if self.user_features is not None and extra is not None:
             extra = self.user_features.advance(extra, bars, now, slot, out[self._extra_rows])

@@ -60,6 +60,14 @@ def test_average_ranks_equal_scipy(values):
     np.testing.assert_array_equal(values, before)
 
 
+def test_ranks_are_written_where_asked_and_read_only_input_is_ranked():
+    values, out = np.random.default_rng(3).integers(0, 9, (6, 40)).astype(float), np.empty((9, 40))
+    values.setflags(write=False)
+    given = centred_ranks(values, out[2:8])
+    assert np.shares_memory(given, out)
+    np.testing.assert_array_equal(out[2:8], centred_ranks(values))
+
+
 def test_strided_input_ranks_like_its_copy():
     values = np.random.default_rng(3).integers(0, 9, (40, 6)).astype(float).T
     np.testing.assert_array_equal(average_ranks(values), average_ranks(values.copy()))
@@ -102,7 +110,7 @@ def test_places_ascend_and_nan_comes_last(n):
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 40])
 def test_the_kernels_say_the_same_interpreted(centred, n):
-    rows, low = awkward(np.random.default_rng(n), (9, n)) + 0.0, 63
+    rows, low = awkward(np.random.default_rng(n), (9, n)), 63
     places = np.empty(rows.shape, dtype=np.int64)
     assert_same_interpreted(number_places, rows.view(np.int64), low, places)
     number_places(rows.view(np.int64), low, places)
