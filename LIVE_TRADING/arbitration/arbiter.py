@@ -212,9 +212,9 @@ def price_horizons(
             net[i] = abs(alpha[i]) - cost_bps[i]
             scored[i] = net[i] * per_root[h]
         for i in range(n):
-            may[i] = (net[i] >= reserve_bps) & fits
-            came = np.int16(alpha[i] == alpha[i])
-            came = np.int16(2) if net[i] >= reserve_bps else came
+            pays = net[i] >= reserve_bps
+            may[i] = pays & fits
+            came = np.int16(2) if pays else np.int16(alpha[i] == alpha[i])
             came = np.int16(3) if may[i] else came
             reason[i] = max(reason[i], came)
     for i in range(n):

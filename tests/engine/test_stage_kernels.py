@@ -77,7 +77,7 @@ def test_sizing(rng):
         assert_same_interpreted(scale_by_volatility, net, sigma, 1.0, 0.05, 200.0, scaling, np.empty(N))
     assert_same_interpreted(settle_changes, net, shares, flags(rng), flags(rng), 0.0125, 0.004, np.empty(N), codes())
     reason = rng.integers(60, 64, N).astype(np.int16)
-    assert_same_interpreted(overrule, action, flags(rng), sigma, net, price, shares, target, reason)
+    assert_same_interpreted(overrule, action, flags(rng), sigma, price, net, shares, target, reason)
 
 
 def test_picking_rows(rng):
