@@ -90,7 +90,7 @@ def round_trip(
     out: FloatArray,
 ) -> None:
     """Write k1·spread + σ_day·(timing + impact·√(q/ADV)) + fees (N,), bps; NaN where spread, σ or ADV is unknown."""
-    for i in range(out.shape[0]):
+    for i in range(len(out)):
         if spread_bps[i] >= 0.0 and sigma_day_bps[i] > 0.0 and adv_usd[i] > 0.0:
             risk = timing + impact * np.sqrt(trade_usd / adv_usd[i])
             out[i] = k1 * spread_bps[i] + sigma_day_bps[i] * risk + fees_bps

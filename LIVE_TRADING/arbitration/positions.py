@@ -128,7 +128,7 @@ def judge_positions(
     reason: CodeArray,
 ) -> None:
     """Write row, side, net and reason (N,) of the symbols whose `held_side` is not 0; see `PositionReview`."""
-    for i in range(held_side.shape[0]):
+    for i in range(len(held_side)):
         now, held = held_side[i], held_row[i]
         if now == 0:
             continue
@@ -137,7 +137,7 @@ def judge_positions(
         if forecast > 0.0:
             bar += switch_ratio * (forecast * per_root[held])
         best, top = -1, bar
-        for h in range(score.shape[0]):
+        for h in range(len(score)):
             if qualifies[h, i] and score[h, i] > top:
                 best, top = h, score[h, i]
         row[i], side[i], net_bps[i] = held, now, forecast - cost_bps[i]

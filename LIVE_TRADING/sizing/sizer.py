@@ -201,7 +201,7 @@ def weigh(
 
     A conviction is NaN where net or σ_h is not known.
     """
-    for i in range(side.shape[0]):
+    for i in range(len(side)):
         price = price_usd[i] if 0.0 < price_usd[i] < np.inf else np.nan
         out[0, i] = price
         out[1, i] = held_shares[i] * price / equity_usd if held_shares[i] != 0.0 else 0.0
@@ -228,7 +228,7 @@ def overrule(
 
     A target that was not settled as `SIZED` is what is held. NaN: no price, σ unknown.
     """
-    for i in range(action.shape[0]):
+    for i in range(len(action)):
         if action[i] == _NONE:
             reason[i] = _OK
         elif np.isnan(price_usd[i]):

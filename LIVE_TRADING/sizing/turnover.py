@@ -88,7 +88,7 @@ def settle_changes(
     reason: CodeArray,
 ) -> None:
     """Write targets and reasons (N,) of `TurnoverManager.settle`."""
-    for i in range(wanted.shape[0]):
+    for i in range(len(wanted)):
         change = abs(wanted[i] - held[i])
         target[i] = held[i]
         if resize[i] and not worth[i]:

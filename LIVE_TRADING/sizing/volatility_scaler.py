@@ -66,7 +66,7 @@ def scale_by_volatility(
     out: FloatArray,
 ) -> None:
     """Write the weights (N,) of `VolatilityScaler`; without `scaling` a volatility must be known and does not count."""
-    for i in range(z.shape[0]):
+    for i in range(len(z)):
         vol = vol_day_bps[i]
         if np.isnan(z[i]) or not vol > 0.0:
             out[i] = 0.0

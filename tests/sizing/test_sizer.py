@@ -258,6 +258,12 @@ def test_a_position_without_a_price_leaves_no_room():
     assert got.reason.tolist() == [Reason.QUOTE_MISSING, Reason.CAPPED]
 
 
+def test_an_entry_without_a_price_takes_no_room_from_others():
+    got = size({"price_usd": NAN}, {})
+    assert got.target_shares.tolist() == [0.0, 50.0]
+    assert got.reason.tolist() == [Reason.QUOTE_MISSING, Reason.SIZED]
+
+
 def test_gross_drift_is_cut_back_to_the_cap():
     got = size(*[held(50 if i % 2 else -50, net_bps=NAN) for i in range(22)], {})
     assert np.abs(got.target_shares).tolist() == [45.0] * 22 + [0.0]
