@@ -159,6 +159,11 @@ def test_raw_weight_is_the_formula():
 # Caps. Thirty entries of 5 % want a gross of 1.5.
 
 
+@pytest.mark.parametrize("sigma_h_bps", [NAN, 0.0, -1.0])
+def test_raw_weight_is_none_where_the_volatility_is_unknown(sigma_h_bps):
+    assert size({"sigma_h_bps": sigma_h_bps}, {}).raw_weight.tolist() == [0.0, 0.05]
+
+
 def test_gross_scales_all_entries_alike():
     got = size(*[{"side": 1 if i % 2 else -1} for i in range(30)])
     assert np.abs(got.target_shares).tolist() == [33.0] * 30
