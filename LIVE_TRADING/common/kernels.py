@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -40,6 +41,7 @@ _DAMAGED = (
     TypeError,
     ValueError,
 )
+EXPLAINED_AFTER_S = 2.0  # reading them all from the cache takes less
 _KERNELS: list[Kernel[Any, Any]] = []
 
 
@@ -81,8 +83,16 @@ def kernel(signature: str) -> Callable[[Callable[P, R]], Kernel[P, R]]:
 
 
 def compile_all() -> None:
-    """Compile, or read from the cache, every kernel of the modules that are imported."""
-    for each in _KERNELS:
+    """Compile, or read from the cache, every kernel of the modules that are imported; a long wait is explained."""
+    started, told = time.monotonic(), False
+    for number, each in enumerate(_KERNELS):
+        if not told and time.monotonic() - started > EXPLAINED_AFTER_S:
+            _LOG.warning(
+                "compiling %d numeric kernels takes a quarter of a minute, once: they are kept in %s",
+                len(_KERNELS) - number,
+                code_folder() or "no folder, so every start takes as long",
+            )
+            told = True
         each.compiled()
 
 
