@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from arbitration_cases import MIDDAY, NAN, ROW, alphas, arbitrate, at, book_of
+from arbitration_cases import ALL, MIDDAY, NAN, ROW, alphas, arbitrate, at, book_of
 
-from LIVE_TRADING.arbitration import ArbitrationConfig
+from LIVE_TRADING.arbitration import ArbitrationConfig, BestScoreSelector, HorizonArbiter
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.common.types import Action
+from LIVE_TRADING.common.types import Action, BlendResult
 
 ACTION = {
     Reason.HOLD: Action.HOLD,
@@ -169,3 +169,10 @@ def test_flat_symbols_do_not_notice_positions():
     alpha = np.hstack([alphas(_5m=3.0), alphas(_30m=-9.0)])
     got = arbitrate(alpha, book=book_of(2, side=[0, 1], horizon=[-1, ROW["30m"]]))
     assert got.reason.tolist() == [Reason.ENTRY, Reason.REVERSE]
+
+
+def test_a_day_stays_overnight_also_where_it_is_the_only_horizon():
+    day = HorizonArbiter(ArbitrationConfig(), ALL[ROW["1d"] :])
+    blend = BlendResult(("1d",), np.ones((1, 1)), np.array([[9.0]]), np.array([[50.0]]), np.zeros(1, np.int16))
+    got = day.arbitrate(blend, np.ones(1), book_of(1, side=1, horizon=[0]), at(76), BestScoreSelector(), ("A",))
+    assert got.reason.tolist() == [Reason.HOLD]
