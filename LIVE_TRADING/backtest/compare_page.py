@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from LIVE_TRADING.backtest.compare import Comparison, Output, same_as_before
+from LIVE_TRADING.backtest.compare import Comparison, same_as_before
+from LIVE_TRADING.backtest.compare_files import Output
 from LIVE_TRADING.backtest.words import STAGE_QUESTIONS
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.pages import charts
@@ -86,9 +87,13 @@ def _style(number: int, *, dashed: bool) -> str:
 
 
 def _data(comparison: Comparison) -> str:
+    models = "" if comparison.same_models else " Their models differ: see the settings that differ."
     if comparison.same_data:
-        return f"All runs read the same bars (data hash {comparison.outputs[0].run['data_hash'][:12]}…)."
-    return "The runs read different bars (their data hashes differ): differences between them may come from the data."
+        return f"All runs read the same bars (data hash {comparison.outputs[0].run['data_hash'][:12]}…).{models}"
+    return (
+        "The runs read different bars (their data hashes differ): differences between them may come from the data."
+        f"{models}"
+    )
 
 
 def sections(comparison: Comparison) -> list[Section]:

@@ -235,6 +235,7 @@ def run_description(record: BacktestRecord) -> dict[str, Any]:
         "symbols": list(scope.symbols),
         "horizons": list(record.decisions.horizons),
         "families": list(scope.families),
+        "models": dict(sorted(identity.models.items())),
         "sessions": [
             {"date": session.date, "open_utc": iso_utc(session.open_ns), "close_utc": iso_utc(session.close_ns)}
             for session in scope.sessions

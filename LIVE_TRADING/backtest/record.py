@@ -208,7 +208,10 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What names a run: equal digests mean equal decisions."""
+    """What names a run: equal digests mean equal decisions.
+
+    `models` are the SHA-256 of the models' descriptions by `<target>/<family>`, empty where a rule stands in for them.
+    """
 
     run_id: str
     decision_digest: str
@@ -218,6 +221,7 @@ class RunIdentity:
     config_hash: str
     data_hash: str
     code_version: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

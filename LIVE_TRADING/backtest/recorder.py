@@ -169,6 +169,7 @@ class Recorder:
                 config_hash=run.config_hash,
                 data_hash=run.data_hash,
                 code_version=run.code_version,
+                models=run.model_hashes,
                 **digests,
             ),
             scope=RunScope(

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from LIVE_TRADING.backtest.compare import Comparison, compare, read_outputs
+from LIVE_TRADING.backtest.compare import Comparison, compare
+from LIVE_TRADING.backtest.compare_files import read_outputs
 from LIVE_TRADING.backtest.compare_page import render_comparison, view
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.files import write_atomic_bytes

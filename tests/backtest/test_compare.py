@@ -15,8 +15,10 @@ import pytest
 from backtest.backtest_records import synthetic
 from backtest.test_report import outline, words
 
-from LIVE_TRADING.backtest.compare import NOT_SET, compare, read_outputs, setting_differences
+from LIVE_TRADING.backtest.compare import compare
+from LIVE_TRADING.backtest.compare_files import read_outputs
 from LIVE_TRADING.backtest.compare_page import render_comparison, sections, view
+from LIVE_TRADING.backtest.compare_settings import NOT_SET, setting_differences
 from LIVE_TRADING.backtest.outputs import write_outputs
 from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions
 from LIVE_TRADING.common.exceptions import ConfigurationError
@@ -92,7 +94,7 @@ def test_a_run_is_equal_to_itself_whole(folders, tmp_path):
         assert getattr(found.figures[0], name) == pytest.approx(summary[name]), name
     assert (found.pairs[0].correlation, found.pairs[0].sharpe_difference) == (pytest.approx(1.0), 0.0)
     page = words(outline(render_comparison(found)))
-    assert "None: the runs have the same configuration." in page
+    assert "None: the runs have the same models and the same configuration." in page
     assert "All runs read the same bars" in page
 
 
@@ -106,6 +108,57 @@ def test_settings_that_differ_are_told_by_dotted_key(folders):
         ("learning.mode", ('"off"', '"hedge"')),
         ("sizing.max_weight", ("0.05", NOT_SET)),
     )
+
+
+def with_models(folder, models, families, horizons, gate):
+    """One run over the bars of seed 1 by other models, under the same name."""
+    made = synthetic(trade_rate=0.1, n_sessions=4, seed=1).record
+    reason = made.decisions.reason.copy()
+    reason[:, made.decisions.stages.index("barrier_gate")] = gate
+    made = replace(
+        made,
+        identity=replace(made.identity, models=models),
+        scope=replace(made.scope, families=families),
+        decisions=replace(made.decisions, reason=reason, horizons=horizons),
+        config=CONFIG,
+    )
+    write_outputs(made, folder)
+    return folder
+
+
+def test_other_models_of_the_same_name_are_told(tmp_path):
+    four, three = ("5m", "15m", "60m", "1d"), ("5m", "15m", "60m", "2d")
+    both = {"15m/ridge": "a" * 64, "15m/lightgbm": "b" * 64}
+    folders = [
+        with_models(tmp_path / "one", both, ("lightgbm", "ridge"), four, Reason.OK),
+        with_models(tmp_path / "two", {"15m/mlp": "c" * 64}, ("mlp", "ridge"), three, Reason.GATE_OFF),
+    ]
+    found = compare(read_outputs(folders))
+    assert found.same_data
+    models, *others = found.differences
+    assert models[0] == "models"
+    assert len(set(models[1])) == 2
+    assert [text.split(" ")[1] for text in models[1]] == ["(2)", "(1)"]
+    assert others == [
+        ("families", ("lightgbm, ridge", "mlp, ridge")),
+        ("horizons", (", ".join(four), ", ".join(three))),
+        ("barrier gate", ("on", "off")),
+    ]
+    text = words(outline(render_comparison(found)))
+    assert "Their models differ" in text
+    assert "None: the runs" not in text
+    swapped = with_models(tmp_path / "three", dict(reversed(both.items())), ("lightgbm", "ridge"), four, Reason.OK)
+    assert compare(read_outputs([folders[0], swapped])).differences == ()
+    retrained = with_models(tmp_path / "four", both | {"15m/ridge": "d" * 64}, ("lightgbm", "ridge"), four, Reason.OK)
+    assert [key for key, _ in compare(read_outputs([folders[0], retrained])).differences] == ["models"]
+
+
+def test_a_run_that_does_not_name_its_models_is_told(folders, tmp_path):
+    old = written(tmp_path / "old", seed=1)
+    run = json.loads((old / "run.json").read_text())
+    del run["models"]
+    (old / "run.json").write_text(json.dumps(run))
+    assert "run.json of old does not name them" in compare(read_outputs([folders[0], old])).warnings[-1]
 
 
 def test_other_spans_universes_and_data_are_told(folders, tmp_path):
@@ -216,6 +269,17 @@ def test_folders_of_one_name_are_told_apart_by_their_parents(folders, tmp_path):
     assert len(set(labels)) == 2
 
 
+def cut(folder, end):
+    """Cut equity.csv; from a place within a line behind its time, if it is near the end, else behind a whole line."""
+    lines = (folder / "equity.csv").read_text()[:end].rsplit("\n", 1)
+    (folder / "equity.csv").write_text(f"{lines[0]}\n{lines[1].split(',')[0]}" if end > -100 else f"{lines[0]}\n")
+
+
+def edit_summary(folder, key, value):
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {key: value}))
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -226,7 +290,16 @@ def test_folders_of_one_name_are_told_apart_by_their_parents(folders, tmp_path):
             lambda folder: (folder / "run.json").write_text('{"format": 9}'), "format 9, known is 1", id="newer"
         ),
         pytest.param(
-            lambda folder: (folder / "equity.csv").write_text("a,b\n1,2\n"), "do not fit together", id="equity"
+            lambda folder: (folder / "equity.csv").write_text("a,b\n1,2\n"), r"equity\.csv: line 2", id="equity"
+        ),
+        pytest.param(lambda folder: cut(folder, -9), r"equity\.csv: line 49 .*run the backtest again", id="cut-line"),
+        pytest.param(
+            lambda folder: cut(folder, -2000), "end_equity_usd is .*, by equity.csv", id="whole-lines-missing"
+        ),
+        pytest.param(
+            lambda folder: edit_summary(folder, "net_pnl_usd", 999_999),
+            r"summary\.json: net_pnl_usd is 999,999\.00, by equity\.csv beside it",
+            id="edited-summary",
         ),
     ],
 )
