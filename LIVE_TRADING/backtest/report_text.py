@@ -36,12 +36,24 @@ def verdict(record: BacktestRecord, run: Figures) -> list[str]:
 
 
 def _main_obstacle(run: Figures) -> list[str]:
-    reasons = [(number, reason) for stage in run.funnel.stages for reason, number in stage.stopped]
+    """Return what stopped most, what stopped those that came furthest, and whether that is as it should be."""
+    funnel = run.funnel
+    reasons = [(number, row, reason) for row, stage in enumerate(funnel.stages) for reason, number in stage.stopped]
+    if funnel.orders:
+        return [f"{count(funnel.orders, 'order')} went out, and none was filled: orders.csv says how each ended."]
     if not reasons:
         return []
-    number, reason = max(reasons, key=lambda entry: entry[0])
-    found = [f"Of {run.funnel.total:,} symbol-decisions {number:,} stopped because: {reason_words(reason)}."]
-    return [*found, "Not to trade is then the right answer, not a fault."] if reason in HONEST_REFUSALS else found
+    number, most, reason = max(reasons, key=lambda entry: entry[0])
+    found = [f"Of {funnel.total:,} symbol-decisions {number:,} stopped because: {reason_words(reason)}."]
+    beyond = [entry for entry in reasons if entry[1] > most]
+    if beyond:
+        last = max(row for _, row, _ in beyond)
+        few, _, final = max((entry for entry in beyond if entry[1] == last), key=lambda entry: entry[0])
+        verb = "came furthest and was" if few == 1 else "came furthest and were"
+        found.append(f"{few:,} {verb} stopped because: {reason_words(final)}.")
+    if {reason, *(later for _, _, later in beyond)} <= HONEST_REFUSALS:
+        found.append("Not to trade is then the right answer, not a fault.")
+    return found
 
 
 def _significance(run: Figures) -> list[str]:

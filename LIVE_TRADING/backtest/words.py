@@ -48,7 +48,7 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.HALTED: "trading is halted",
     Reason.GUARDRAIL: "a risk guardrail has tripped",
     Reason.SESSION_CLOSED: "nothing can fill any more in this session",
-    Reason.NOT_SELECTED: "in the universe, but not among the symbols to trade",
+    Reason.NOT_SELECTED: "in the universe, but not among the symbols to trade (--symbols)",
     Reason.CANCEL_WORKING: "a working entry is cancelled before the exit",
 }
 

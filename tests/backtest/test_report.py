@@ -23,6 +23,7 @@ from backtest.backtest_records import synthetic
 
 from LIVE_TRADING.backtest.report import render_report, trade_groups, view
 from LIVE_TRADING.backtest.report_sources import months
+from LIVE_TRADING.backtest.report_text import verdict
 from LIVE_TRADING.backtest.summary import Performance, figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, REASON_WORDS, reason_words
 from LIVE_TRADING.common.reasons import Reason
@@ -134,7 +135,7 @@ def test_caveats_that_do_not_apply_are_not_told():
 
 
 def test_a_run_that_never_traded_says_why():
-    record = synthetic(trade_rate=0.0).record
+    record = idle_but([])
     _, page = report(record)
     text = " ".join(" ".join(page.text).split())
     assert "No order was filled in 5 sessions." in text
@@ -145,6 +146,63 @@ def test_a_run_that_never_traded_says_why():
     other[:, 0] = Reason.NO_FORECAST
     _, page = report(replace(record, decisions=replace(record.decisions, reason=other)))
     assert "right answer" not in " ".join(page.text)
+
+
+def idle_but(stops):
+    """A record without a fill whose first decisions, all past their cost, stop at other stages: {stage: reasons}."""
+    record = synthetic(trade_rate=0.0).record
+    names = record.decisions.stages
+    reason = record.decisions.reason.copy()
+    reason[:, names.index("arbitration")] = Reason.BELOW_COST
+    row = 0
+    for stage, reasons in stops:
+        for code in reasons:
+            reason[row, :, 0] = Reason.OK
+            reason[row, names.index(stage), 0] = code
+            row += 1
+    return replace(record, decisions=replace(record.decisions, reason=reason))
+
+
+@pytest.mark.parametrize(
+    ("stops", "sentence", "right"),
+    [
+        pytest.param([], "", True, id="all-below-cost"),
+        pytest.param(
+            [("sizing", [Reason.BELOW_MIN_ENTRY]), ("risk", [Reason.NOT_SELECTED] * 2 + [Reason.COOLDOWN])],
+            "2 came furthest and were stopped because: in the universe, but not among the symbols to trade (--symbols)",
+            False,
+            id="not-selected",
+        ),
+        pytest.param(
+            [("sizing", [Reason.BELOW_MIN_ENTRY])],
+            "1 came furthest and was stopped because: the entry would be too small.",
+            True,
+            id="too-small",
+        ),
+        pytest.param(
+            [("spread_gate", [Reason.QUOTE_MISSING]), ("sizing", [Reason.BELOW_MIN_ENTRY] * 3)],
+            "3 came furthest and were stopped because: the entry would be too small.",
+            False,
+            id="one-lacked-a-quote",
+        ),
+    ],
+)
+def test_the_headline_names_what_stopped_those_that_came_furthest(stops, sentence, right):
+    record = idle_but(stops)
+    text = " ".join(verdict(record, figures(record)))
+    assert "no horizon earns its cost and the reserve." in text
+    assert sentence in text
+    assert ("right answer" in text) == right
+    assert ("furthest" in text) == bool(stops)
+
+
+def test_a_stage_that_nothing_passed_has_no_bar():
+    record = idle_but([])
+    html, _ = report(record)
+    bars = re.findall(r'<div class="meter">(.*?)</div>', html)
+    passed = [stage.passed for stage in figures(record).funnel.stages]
+    assert 0 in passed
+    assert [bool(bar) for bar in bars] == [number > 0 for number in passed]
 
 
 def test_no_decision_and_no_session_still_render():
