@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from LIVE_TRADING.backtest.repeated import NotRepeatableError, partings
 from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.clock import SimulatedClock
 from LIVE_TRADING.common.events import Answer, CycleAborted, Event, PredictionsReady, TargetsReady
@@ -160,6 +161,11 @@ class BacktestEngine:
         """Feed everything that arrives in (start, end], then what that leads to.
 
         Not `drain`: stop at the end; a next run from there goes on with what is still under way.
+
+        Raises
+        ------
+        NotRepeatableError
+            A feature gave one value in the cycle and another when it was computed ahead, of the same bars.
         """
         feed = Peekable(self._provider.timeline(start_ns, end_ns))
         self._block = {}  # predicted over bars that the provider of a run before may not have had
@@ -234,7 +240,8 @@ class BacktestEngine:
             self._predict_ahead(predictor, command, feed)
         features, said = self._block.pop(cycle_ns)
         if not _same(features, command.features):
-            raise LiveTradingError(f"features of {iso_utc(cycle_ns)} differ between the core and the block prediction")
+            names, symbols = self._features.names, self._provider.symbols
+            raise NotRepeatableError(cycle_ns, partings(names, symbols, command.features, features))
         return PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
 
     def _await(self, arrival_ns: int, event: Event) -> None:

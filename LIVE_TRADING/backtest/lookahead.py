@@ -14,6 +14,7 @@ import numpy as np
 
 from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.backtest.observed import FEATURES, FORECASTS, OBSERVED, Difference, Observation, Watch, differences
+from LIVE_TRADING.backtest.repeated import NotRepeatableError
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.data.as_of import Recording
@@ -83,6 +84,7 @@ class LookaheadReport:
 
     `numbers` by stage: how many were compared and known (no NaN); `forecasts` likewise by family. `differences` of the
     first instant that has any, in the order in which one follows from the other; `agreed_ns` the instants before it.
+    `not_repeatable`: they are within one run, between a feature and itself, computed once more of the same bars.
     `orders`, `fills`: of the run over the whole recording up to the last instant.
     """
 
@@ -93,6 +95,7 @@ class LookaheadReport:
     orders: int
     fills: int
     differences: tuple[Difference, ...]
+    not_repeatable: bool
     observed: dict[int, Observation] = field(repr=False)
 
 
@@ -137,31 +140,21 @@ def check_lookahead(
     whole = start(panel, CutFeed(panel, calendar))
     instants = choose_instants(panel, whole.start_ns, whole.end_ns, count, seed)
     whole.watch.look_at(instants)
-    progress("whole recording", 0, 1)
-    whole.engine.run(whole.feed_start_ns, instants[-1], drain=False)
-    progress("whole recording", 1, 1)
-    first = recording.as_of(instants[0])
-    feed = CutFeed(first, calendar)
-    cut = start(first, feed)
-    cut.watch.look_at(instants)
-    before_ns, number = cut.feed_start_ns, 0
     agreed: list[int] = []
-    found: list[Difference] = []
-    for number, instant_ns in enumerate(instants, start=1):
-        if number > 1:
-            feed.grow(recording.as_of(instant_ns))
-        cut.engine.run(before_ns, instant_ns, drain=False)
-        before_ns = instant_ns
-        progress("future cut off", number, len(instants))
-        found = differences(
-            whole.watch.seen.get(instant_ns, Observation(instant_ns)),
-            cut.watch.seen.get(instant_ns, Observation(instant_ns)),
-            panel.symbols,
-        )
-        if found:
-            break
-        agreed.append(instant_ns)
-    seen = [whole.watch.seen[instant] for instant in instants[:number] if instant in whole.watch.seen]
+    not_repeatable = False
+    try:
+        progress("whole recording", 0, 1)
+        whole.engine.run(whole.feed_start_ns, instants[-1], drain=False)
+        progress("whole recording", 1, 1)
+        found = _compare(recording, start, calendar, whole.watch, instants, agreed, progress)
+    except NotRepeatableError as error:
+        not_repeatable = True
+        found = [
+            Difference(error.cycle_ns, FEATURES, one.name, one.symbol, repr(one.in_cycle), repr(one.ahead))
+            for one in error.partings
+        ]
+    compared = instants[: len(agreed) + bool(found)]
+    seen = [whole.watch.seen[instant] for instant in compared if instant in whole.watch.seen]
     report = LookaheadReport(
         instants_ns=instants,
         agreed_ns=tuple(agreed),
@@ -170,11 +163,44 @@ def check_lookahead(
         orders=whole.core.state.order_number,
         fills=whole.core.state.digest.fill_count,
         differences=tuple(found),
+        not_repeatable=not_repeatable,
         observed=whole.watch.seen,
     )
     if not found:
         _check_substance(report)
     return report
+
+
+def _compare(
+    recording: Recording,
+    start: Start,
+    calendar: SessionTable,
+    whole: Watch,
+    instants: Sequence[int],
+    agreed: list[int],
+    progress: Progress,
+) -> list[Difference]:
+    """Run with the future cut off; return the first differences, and in `agreed` the instants before them."""
+    first = recording.as_of(instants[0])
+    feed = CutFeed(first, calendar)
+    cut = start(first, feed)
+    cut.watch.look_at(instants)
+    before_ns = cut.feed_start_ns
+    for number, instant_ns in enumerate(instants, start=1):
+        if number > 1:
+            feed.grow(recording.as_of(instant_ns))
+        cut.engine.run(before_ns, instant_ns, drain=False)
+        before_ns = instant_ns
+        progress("future cut off", number, len(instants))
+        found = differences(
+            whole.seen.get(instant_ns, Observation(instant_ns)),
+            cut.watch.seen.get(instant_ns, Observation(instant_ns)),
+            first.symbols,
+        )
+        if found:
+            return found
+        agreed.append(instant_ns)
+    return []
 
 
 def _known(observations: Collection[Observation], stages: Sequence[str]) -> dict[str, int]:

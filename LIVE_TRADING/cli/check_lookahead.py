@@ -74,10 +74,12 @@ def _check_user(
     user: UserFeatures, recording: Recording, report: LookaheadReport, progress: Progress
 ) -> tuple[UserFeatureReport, ...]:
     bars = whole_bars(recording.panel())
+    unlike_itself = {one.name for one in report.differences} if report.not_repeatable else set()
+    features = [one for one in user.features if one.name not in unlike_itself]  # those tell nothing of later bars
     reports = []
-    for number, feature in enumerate(user.features, start=1):
+    for number, feature in enumerate(features, start=1):
         reports.append(check_user_feature(feature, bars, report.instants_ns, report.observed))
-        progress("user features", number, len(user.features))
+        progress("user features", number, len(features))
     return tuple(reports)
 
 
@@ -131,15 +133,30 @@ def verdict(found: Check) -> list[str]:
     lines.append(f"{report.orders:,} orders and {report.fills:,} fills by the last instant")
     if not found.differences:
         return [*lines, f"no difference at {len(report.agreed_ns)} instants: what comes later changes nothing"]
-    lines += [_said(one) for one in found.differences[:SHOWN]]
+    user = found.differences[: len(found.differences) - len(report.differences)]
+    said = _said_of_itself if report.not_repeatable else _said
+    lines += [*map(_said, user), *map(said, report.differences)][:SHOWN]
     if len(found.differences) > SHOWN:
         lines.append(f"and {len(found.differences) - SHOWN} more at that instant")
+    if report.not_repeatable:
+        lines.append(
+            "a feature that draws, or keeps what it saw in an earlier call, gives another value each time: let it "
+            "depend on the bars it is given alone"
+        )
     if report.differences:
-        lines.append(f"look-ahead: {len(report.agreed_ns)} instants agreed before; nothing was compared after")
+        what = "not repeatable" if report.not_repeatable else "look-ahead"
+        lines.append(f"{what}: {len(report.agreed_ns)} instants agreed before; nothing was compared after")
     return lines
 
 
-def _said(one: Difference) -> str:
-    where = f"{iso_utc(one.instant_ns)}, {one.stage}, {one.name}"
+def _where(one: Difference) -> str:
     of = f", {one.symbol}" if one.symbol else ""
-    return f"look-ahead at {where}{of}: {one.whole} over the whole recording, {one.cut} with the future cut off"
+    return f"{iso_utc(one.instant_ns)}, {one.stage}, {one.name}{of}"
+
+
+def _said(one: Difference) -> str:
+    return f"look-ahead at {_where(one)}: {one.whole} over the whole recording, {one.cut} with the future cut off"
+
+
+def _said_of_itself(one: Difference) -> str:
+    return f"not repeatable at {_where(one)}: {one.whole} in the cycle, {one.cut} computed ahead of the same bars"

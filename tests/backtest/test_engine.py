@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.backtest.engine import BacktestEngine, BlockPredictor, Peekable
+from LIVE_TRADING.backtest.repeated import NotRepeatableError
 from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.simulated import BacktestBroker
 from LIVE_TRADING.common.events import PredictionsReady, Stamped
-from LIVE_TRADING.common.exceptions import LiveTradingError
 from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import NS_PER_DAY, NS_PER_MINUTE
 from LIVE_TRADING.data.calendars import SessionTable, session_table
@@ -304,6 +304,7 @@ class FaultyFeatures:
     def __init__(self, inner: FeatureBuilder, slot: int) -> None:
         self._inner = inner
         self._slot = slot
+        self.names = inner.names
 
     def advance(
         self, state: FeatureState, bars: BarBatch, slot: int, n_bars: int, first_of_session: bool
@@ -318,8 +319,13 @@ class FaultyFeatures:
 def test_features_that_differ_in_one_bit_stop_the_backtest(panel: BarPanel, start_ns: int) -> None:
     plan = plan_for(panel, CONFIG, start_ns=start_ns)
     faulty = FaultyFeatures(plan.assembly.market.features, slot=7)
-    with pytest.raises(LiveTradingError, match="differ between the core and the block prediction"):
+    with pytest.raises(NotRepeatableError, match="computed twice of the same bars") as stopped:
         watched(panel, start_ns=start_ns, features=faulty)  # type: ignore[arg-type]
+    (parting,) = stopped.value.partings
+    assert parting.name in faulty.names
+    assert parting.symbol == panel.symbols[0]
+    assert parting.ahead == np.nextafter(parting.in_cycle, np.inf)
+    assert f"{parting.name} of {parting.symbol} (" in str(stopped.value)
 
 
 class Misshapen:

@@ -27,7 +27,22 @@ def turn(bars):
 
 def age(bars):
     return np.cumsum(np.ones(bars.close.shape), axis=0)
+
+
+def noise(bars):
+    return np.random.default_rng().normal(size=bars.close.shape)
+
+
+LATEST = {}
+
+
+def kept(bars):
+    # the newest close of the call before
+    before = LATEST.get("close", bars.close[-1])
+    LATEST["close"] = bars.close[-1]
+    return np.zeros(bars.close.shape) + np.nan_to_num(before)
 """
+UNLIKE_THEMSELVES = ("noise", "kept")
 SETTINGS = ("--set", "features.extra_lookback=30")
 
 
@@ -44,7 +59,8 @@ def runs_with_features(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -
         patched.syspath_prepend(folder)
         for name, value in bench.environment.items():
             patched.setenv(name, value)
-        for run_id, function in (("leaks", "swing"), ("honest", "turn"), ("long", "age")):
+        named = (("leaks", "swing"), ("honest", "turn"), ("long", "age"))
+        for run_id, function in (*named, *((function, function) for function in UNLIKE_THEMSELVES)):
             extra = ("--set", f"features.extra=[features_of_the_check:{function}]", *SETTINGS)
             common = ("--data", bench.bars, "--run-id", run_id, "--until", bench.until)
             result = run_verb("train_models", *common, *TRAINING, *extra)
@@ -109,6 +125,21 @@ def test_a_feature_that_looks_back_too_far_is_told(
     result = check_feature(bench, runs_with_features, "long", "age", monkeypatch)
     assert result.exit_code == ExitCode.DONE, result.output
     assert "user feature extra_age: 96 of 96 values of the engine" in result.stdout
+
+
+@pytest.mark.parametrize("function", UNLIKE_THEMSELVES)
+def test_a_feature_that_does_not_give_the_same_twice_is_named(
+    bench: Bench, runs_with_features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    result = check_feature(bench, runs_with_features, function, function, monkeypatch)
+    assert result.exit_code == ExitCode.HALTED, result.output
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("not repeatable at 2025-")]
+    assert f", features, extra_{function}, S0000: " in line
+    extra = ("--set", f"features.extra=[features_of_the_check:{function}]", *SETTINGS, "--out", tmp_path / "out")
+    stopped = run_verb("run_backtest", "--data", bench.bars, "--run-id", function, "--profile", "busy", *extra)
+    assert stopped.exit_code == ExitCode.CRASH
+    for word in (f"extra_{function} of S0000", "computed twice of the same bars", "bin.check_lookahead"):
+        assert word in stopped.stderr
 
 
 def test_what_cannot_be_checked_is_refused(bench: Bench) -> None:
