@@ -20,7 +20,7 @@ from LIVE_TRADING.backtest.report_prices import price_charts
 from LIVE_TRADING.backtest.report_sources import MONTHS, months, sources
 from LIVE_TRADING.backtest.report_text import caveats, funnel_outcome, verdict
 from LIVE_TRADING.backtest.summary import Figures
-from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words
+from LIVE_TRADING.backtest.words import METRIC_WORDS, STAGE_QUESTIONS, reason_words, why_undefined
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 from LIVE_TRADING.common.units import BPS, NS_PER_S
 from LIVE_TRADING.pages.environment import render
@@ -101,18 +101,20 @@ def _tiles(record: BacktestRecord, run: Figures) -> list[Tile]:
         Tile("Net P&L", usd(net), f"{pct(net / start, 2)} of {usd(start, 0)}", tone(net)),
         Tile("Before costs", usd(books.gross_pnl_usd), "at the open of each fill's bar", tone(books.gross_pnl_usd)),
         Tile("Costs paid", usd(paid), "fees, spread and slippage"),
-        Tile("Sharpe ratio", ratio(figures.sharpe_ann), _standard_error(figures.sharpe_se_ann)),
+        Tile("Sharpe ratio", ratio(figures.sharpe_ann), _standard_error(figures.sharpe_se_ann, len(run.returns))),
         Tile(
             "Deepest drawdown, by session",
             pct(figures.max_drawdown_frac, 2),
-            f"{pct(figures.max_drawdown_bar_frac, 2)} by bar",
+            f"{pct(figures.max_drawdown_bar_frac, 2)} by bar" if len(run.returns) else "not defined: no session",
         ),
         Tile("Round trips", f"{len(record.trades):,}", f"{longs:,} long, {len(record.trades) - longs:,} short"),
     ]
 
 
-def _standard_error(value: float) -> str:
-    return f"± {ratio(value)} standard error" if np.isfinite(value) else "not defined"
+def _standard_error(value: float, sessions: int) -> str:
+    if np.isfinite(value):
+        return f"± {ratio(value)} standard error"
+    return f"not defined: {why_undefined('sharpe_ann', sessions)}"
 
 
 def _funnel(record: BacktestRecord, run: Figures) -> dict[str, Any]:
@@ -190,7 +192,8 @@ def _metrics(run: Figures) -> list[dict[str, str]]:
     for name, label, form, definition in METRIC_WORDS:
         value = getattr(run.performance, name)
         text = FORMS[form](value)
-        rows.append({"label": label, "value": text, "definition": definition, "key": name})
+        why = "" if np.isfinite(value) else why_undefined(name, len(run.returns))
+        rows.append({"label": label, "value": text, "definition": definition, "key": name, "why": why})
     return rows
 
 

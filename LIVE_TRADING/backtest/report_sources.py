@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.backtest import attribution
-from LIVE_TRADING.backtest.attribution import Portion
+from LIVE_TRADING.backtest.attribution import FamilyPortion, Portion
 from LIVE_TRADING.backtest.metrics import compounded
 from LIVE_TRADING.backtest.record import BacktestRecord
 from LIVE_TRADING.backtest.summary import Figures
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.pages.charts import spans
-from LIVE_TRADING.pages.numbers import clock, count, pct, ratio, tone, usd
+from LIVE_TRADING.pages.numbers import clock, count, pct, ratio, tone, usd, whole_cents
 
 SYMBOLS_SHOWN = 8  # best, and as many worst
 _ZERO = Decimal(0)
+TotalLines = tuple[tuple[str, Decimal], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,18 @@ def sources(record: BacktestRecord, run: Figures) -> list[SourceTable]:
     return [table for table in tables if table.rows]
 
 
-def _total(record: BacktestRecord, run: Figures) -> tuple[tuple[str, str], ...]:
-    """Return the lines that lead from the rows to the net P&L of the account."""
+def _total(record: BacktestRecord, run: Figures) -> TotalLines:
+    """Return the lines that lead from the rows to the net P&L of the account, in whole cents that add up."""
     closed = sum((trade.net_pnl_usd for trade in record.trades), _ZERO)
-    rest = run.account.net_pnl_usd - closed
-    lines = [("Closed round trips", usd(closed))]
-    if abs(rest) * int(BPS) >= 1:
-        lines.append(("Still open, at the last price", usd(rest)))
-    return (*lines, ("Net P&L", usd(run.account.net_pnl_usd)))
+    net = run.account.net_pnl_usd
+    rest = net - closed
+    is_open = abs(rest) * int(BPS) >= 1
+    closed_line, *rest_line = whole_cents([closed, rest] if is_open else [net], net)
+    return (
+        ("Closed round trips", closed_line),
+        *(("Still open, at the last price", amount) for amount in rest_line),
+        ("Net P&L", closed_line + sum(rest_line, _ZERO)),
+    )
 
 
 def _folded(portions: Mapping[str, Portion]) -> list[tuple[str, Portion]]:
@@ -100,9 +106,7 @@ def _sum(portions: Sequence[Portion]) -> Portion:
     )
 
 
-def _table(
-    title: str, entries: Sequence[tuple[str, Portion]], total: tuple[tuple[str, str], ...], note: str
-) -> SourceTable:
+def _table(title: str, entries: Sequence[tuple[str, Portion]], total: TotalLines, note: str) -> SourceTable:
     return _drawn(
         title,
         [(name, float(portion.net_usd), _portion_note(portion)) for name, portion in entries],
@@ -117,14 +121,10 @@ def _portion_note(portion: Portion) -> str:
     return f"{count(portion.trips, 'trip')} · {won} won · {ratio(net_bps)} bps"
 
 
-def _families(record: BacktestRecord, total: tuple[tuple[str, str], ...]) -> SourceTable:
+def _families(record: BacktestRecord, total: TotalLines) -> SourceTable:
     known = any(trade.belief is not None for trade in record.trades)
     portions = attribution.by_family(record.trades, record.scope.families) if known else {}
-    rows = [
-        (name, portion.net_usd, f"mean share {pct(portion.mean_share, 0)} · {count(portion.trips, 'entry', 'entries')}")
-        for name, portion in portions.items()
-        if portion.trips
-    ]
+    rows = [(name, portion.net_usd, _family_note(portion)) for name, portion in portions.items()]
     note = (
         "Each round trip is divided by the families' shares in the entry's blended alpha. A family that disagreed has "
         "a negative share and gains where the trade loses."
@@ -132,23 +132,30 @@ def _families(record: BacktestRecord, total: tuple[tuple[str, str], ...]) -> Sou
     return _drawn("By model family", rows, total, note)
 
 
+def _family_note(portion: FamilyPortion) -> str:
+    if not portion.trips:
+        return "no part in any entry"
+    share = "share not known" if math.isnan(portion.mean_share) else f"mean share {pct(portion.mean_share, 0)}"
+    return f"{share} · {count(portion.trips, 'entry', 'entries')}"
+
+
 def _earned(record: BacktestRecord, run: Figures, step: int) -> SourceTable:
     found = attribution.earned_by_time_of_day(record, step)
     rows = [(f"{clock(minute)}–{clock(minute + step)}", amount, "") for minute, amount in found.items()]
-    total = (("Net P&L", usd(run.account.net_pnl_usd)),)
+    total = (("Net P&L", run.account.net_pnl_usd),)
     note = f"Change of the account by the time of day, {record.scope.timezone}; a session's first bar holds the night."
     return _drawn("When it was earned", rows, total, note)
 
 
-def _drawn(
-    title: str, entries: Sequence[tuple[str, float, str]], total: tuple[tuple[str, str], ...], note: str
-) -> SourceTable:
-    bars, zero = spans([amount for _, amount, _ in entries])
+def _drawn(title: str, entries: Sequence[tuple[str, float, str]], total: TotalLines, note: str) -> SourceTable:
+    """Return a table whose amounts, in whole cents, add up to the first line of the total."""
+    amounts = [amount for _, amount, _ in entries]
+    bars, zero = spans(amounts)
     rows = [
-        SourceRow(label, usd(amount), text, bar.left, bar.width, tone(amount))
-        for (label, amount, text), bar in zip(entries, bars, strict=True)
+        SourceRow(label, usd(cents), text, bar.left, bar.width, tone(amount))
+        for (label, amount, text), cents, bar in zip(entries, whole_cents(amounts, total[0][1]), bars, strict=True)
     ]
-    return SourceTable(title, tuple(rows), zero, total, note)
+    return SourceTable(title, tuple(rows), zero, tuple((label, usd(amount)) for label, amount in total), note)
 
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

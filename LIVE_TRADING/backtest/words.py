@@ -109,18 +109,40 @@ METRIC_WORDS: tuple[tuple[str, str, str, str], ...] = (
 
 FEW_SESSIONS = 60  # a quarter of a year
 
-_NEEDS = {
-    "sharpe_ann": "no two returns differ",
+_NO_VARIATION = "no two returns differ"
+_NO_TRIP = "no closed round trip"
+_OF_SESSIONS = {  # take two sessions, and then this
+    "sharpe_ann": _NO_VARIATION,
+    "sharpe_se_ann": _NO_VARIATION,
+    "daily_t": _NO_VARIATION,
+    "psr": _NO_VARIATION,
+    "skewness": _NO_VARIATION,
+    "kurtosis": _NO_VARIATION,
+    "min_track_record_sessions": "the Sharpe ratio is not above 0",
     "sortino_ann": "no losing session",
     "calmar": "no drawdown between closes",
+    "cagr": "scaled to a year it is out of all bounds",
+}
+_OF_OTHERS = {
+    "hit_rate": _NO_TRIP,
+    "profit_factor": "no losing round trip",
+    "holding_mean_s": _NO_TRIP,
+    "holding_median_s": _NO_TRIP,
+    "modelled_bps": "no closed round trip whose cost was believed beforehand",
+    "paid_bps": "no closed round trip whose cost was believed beforehand",
+    "gross_exposure_frac": "not kept",
+    "time_in_market_frac": "gross exposure was not kept",
+    "capacity_usd": "no impact was paid, or it is not known",
 }
 
 
 def why_undefined(key: str, sessions: int) -> str:
-    """Return why a figure of the summary is not defined."""
+    """Return why a figure of the summary, or of the costs in it, is not defined."""
+    if key in _OF_OTHERS:
+        return _OF_OTHERS[key]
     if sessions < 2:
         return "fewer than 2 sessions"
-    return _NEEDS.get(key, "no equity to measure by")
+    return _OF_SESSIONS.get(key, "no equity to measure by")
 
 
 def few_sessions(sessions: int) -> str:

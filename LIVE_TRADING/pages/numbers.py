@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from LIVE_TRADING.common.units import utc_datetime
 
@@ -18,6 +19,17 @@ def usd(amount: Decimal | float, places: int = 2) -> str:
         return UNDEFINED
     text = f"{abs(value):,.{places}f}"
     return f"−${text}" if value < 0 and text.strip("0.,") else f"${text}"
+
+
+def whole_cents(parts: Sequence[Decimal | float], total: Decimal | float) -> list[Decimal]:
+    """Return the parts of a total in whole cents that add up to the total as `usd` prints it (largest remainders)."""
+    exact = [Decimal(part) * 100 for part in parts]
+    cents = [part.to_integral_value(ROUND_FLOOR) for part in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda row: cents[row] - exact[row])
+    missing = int(Decimal(f"{float(total):.2f}") * 100 - sum(cents, Decimal(0)))
+    for row in by_remainder[:missing]:
+        cents[row] += 1
+    return [part / 100 for part in cents]
 
 
 def pct(frac: float, places: int) -> str:

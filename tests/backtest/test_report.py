@@ -22,7 +22,7 @@ import pytest
 from backtest.backtest_records import synthetic
 
 from LIVE_TRADING.backtest.report import render_report, trade_groups, view
-from LIVE_TRADING.backtest.report_sources import months
+from LIVE_TRADING.backtest.report_sources import months, sources
 from LIVE_TRADING.backtest.report_text import verdict
 from LIVE_TRADING.backtest.summary import Performance, figures
 from LIVE_TRADING.backtest.words import METRIC_WORDS, REASON_WORDS, reason_words
@@ -205,6 +205,22 @@ def test_a_stage_that_nothing_passed_has_no_bar():
     assert [bool(bar) for bar in bars] == [number > 0 for number in passed]
 
 
+@pytest.mark.parametrize("case", [{"trade_rate": 0.0}, {"n_sessions": 1, "trade_rate": 0.3}], ids=["idle", "one"])
+def test_every_dash_among_the_metrics_has_its_reason(case):
+    record = synthetic(**case).record
+    run = figures(record)
+    rows = {row["key"]: row for row in view(record, run)["metrics"]}
+    assert {key for key, row in rows.items() if row["why"]} == {
+        key for key in rows if np.isnan(getattr(run.performance, key))
+    }
+    assert rows["sharpe_ann"]["why"] == ("fewer than 2 sessions" if len(run.returns) < 2 else "no two returns differ")
+    text = words(report(record)[1])
+    for row in rows.values():
+        assert not row["why"] or f"{row['definition']} – here: {row['why']}" in text
+    if not record.trades:
+        assert rows["hit_rate"]["why"] == "no closed round trip"
+
+
 def test_no_decision_and_no_session_still_render():
     record = synthetic(n_sessions=1, trade_rate=0.0).record
     empty = replace(
@@ -223,7 +239,7 @@ def test_one_session_has_no_ratio():
     record = synthetic(n_sessions=1, trade_rate=0.3).record
     shown = view(record, figures(record))
     tile = next(tile for tile in shown["tiles"] if tile.label == "Sharpe ratio")
-    assert (tile.value, tile.note) == ("–", "not defined")
+    assert (tile.value, tile.note) == ("–", "not defined: fewer than 2 sessions")
     assert "Too few sessions" in shown["verdict"][-1]
 
 
@@ -342,13 +358,43 @@ def test_tables_of_sources_say_the_sums_of_the_trades_and_add_up(record):
             sums[key(trade)] += trade.net_pnl_usd
         cells = cells_after(page, title)
         for name, amount in sums.items():
-            assert cells[cells.index(name) + 1] == usd(amount), (title, name)
+            shown = cells[cells.index(name) + 1]
+            assert abs(to_number(shown) - float(amount)) < 0.01, (title, name)
+        printed = [Decimal(str(to_number(cells[cells.index(name) + 1]))) for name in sums]
+        assert sum(printed) == Decimal(str(to_number(cells[cells.index("Closed round trips") + 1])))
         assert cells[cells.index("Closed round trips") + 1] == usd(net)
         assert cells[cells.index("Still open, at the last price") + 1] == usd(account - net)
         assert cells[cells.index("Net P&L") + 1] == usd(account)
     cells = cells_after(page, "By model family")
     shown = [to_number(cells[cells.index(family) + 1]) for family in record.scope.families]
-    assert sum(shown) == pytest.approx(float(net), abs=0.011)
+    assert sum(shown) == pytest.approx(to_number(cells[cells.index("Closed round trips") + 1]), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_column_of_cents_adds_up_as_it_is_printed(seed):
+    record = synthetic(seed=seed, trade_rate=0.2, flatten=False, n_sessions=4).record
+    run = figures(record)
+    for table in sources(record, run):
+        amounts = [round(to_number(row.amount) * 100) for row in table.rows]
+        lines = [round(to_number(text) * 100) for _, text in table.total]
+        assert sum(amounts) == lines[0], table.title
+        if len(lines) > 1:
+            assert sum(lines[:-1]) == lines[-1]
+        assert table.total[-1] == ("Net P&L", usd(run.account.net_pnl_usd))
+
+
+def test_a_family_without_a_part_stands_with_nothing_and_no_bar(record):
+    aside = replace(
+        record,
+        scope=replace(record.scope, families=(*record.scope.families, "mlp")),
+        trades=[
+            replace(trade, belief=replace(trade.belief, family_shares=(*trade.belief.family_shares, 0.0)))
+            for trade in record.trades
+        ],
+    )
+    table = next(table for table in sources(aside, figures(aside)) if table.title == "By model family")
+    row = next(row for row in table.rows if row.label == "mlp")
+    assert (row.amount, row.note, row.width) == ("$0.00", "no part in any entry", 0.0)
 
 
 def half_hour(instant_ns):

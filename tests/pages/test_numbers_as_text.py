@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from LIVE_TRADING.pages.numbers import bps, clock, count, decimals, duration, pct, price, ratio, usd, whole
+from LIVE_TRADING.pages.numbers import bps, clock, count, decimals, duration, pct, price, ratio, usd, whole, whole_cents
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,20 @@ from LIVE_TRADING.pages.numbers import bps, clock, count, decimals, duration, pc
 )
 def test_numbers_as_a_reader_wants_them(got, expected):
     assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "total", "expected"),
+    [
+        pytest.param(["-0.884", "1742.258"], "1741.374", ["-0.89", "1742.26"], id="as-the-reader-found-it"),
+        pytest.param(["0.004", "0.004", "0.004"], "0.012", ["0.01", "0.00", "0.00"], id="the-first-of-equals"),
+        pytest.param(["-0.006", "-0.006"], "-0.012", ["0.00", "-0.01"], id="losses"),
+        pytest.param(["5"], "5", ["5.00"], id="alone"),
+        pytest.param([], "0", [], id="none"),
+    ],
+)
+def test_parts_in_whole_cents_add_up_to_the_printed_total(parts, total, expected):
+    found = whole_cents([Decimal(part) for part in parts], Decimal(total))
+    assert sorted(found) == sorted(Decimal(text) for text in expected)
+    assert usd(sum(found, Decimal(0))) == usd(Decimal(total))
+    assert all(abs(cents - Decimal(part)) < Decimal("0.01") for cents, part in zip(found, parts, strict=True))
