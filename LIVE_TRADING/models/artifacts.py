@@ -9,7 +9,8 @@ Targets are `ret_<horizon>`, whose models forecast, and the barriers `will_peak_
 give probabilities.
 
 The manifest holds the SHA-256 of every model_meta.json, of the snapshot and of the sample of rows, a model_meta.json
-those of its model's files. forest.npz is the compiled form of a model of trees, which can be made from it again.
+those of its model's files. forest.npz is the compiled form of a model of trees: it may be missing, for it can be made
+from the model again, but not be another than the one listed.
 Nothing depends on when or where a run was trained: equal data, configuration and code give equal files.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,11 +36,13 @@ from LIVE_TRADING.models.artifacts import (
 )
 from LIVE_TRADING.models.barrier import Classifier
 from LIVE_TRADING.models.families.interface import Model, StoredModel, family_names, get_family
+from LIVE_TRADING.models.forest_file import FOREST_FILE
 from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.lightgbm_margin import load_margin
 from LIVE_TRADING.models.row_sample import decode_sample
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
+_LOG = logging.getLogger("live_trading.models")
 _RETRAIN = "restore the run from a copy or train it again"
 R = TypeVar("R", bound=FrozenConfig)
 S = TypeVar("S", bound=StoredModel)
@@ -177,7 +180,8 @@ class ModelLoader:
         Raises
         ------
         ModelLoadError
-            A file is missing, altered or no model of this family, or takes another number of features.
+            A file is missing, altered or no model of this family, or takes another number of features. `forest.npz`
+            may be missing, since a compiled model can be made of the model again.
         """
         key = (target, family)
         if key not in self._models:
@@ -280,7 +284,7 @@ class ModelLoader:
     def _stored(self, meta: ModelMeta | ClassifierMeta, read: Callable[..., S]) -> S:
         """Return the model of verified files."""
         folder = self._folder(meta.target, meta.family)
-        files = {name: _verified(folder / name, digest) for name, digest in meta.files.items()}
+        files = self._files(folder, meta.files)
         try:
             model = read(files, threads=self._threads)
         except ValueError as error:
@@ -290,6 +294,19 @@ class ModelLoader:
         if self._compiled and isinstance(model, ForestModel):
             model.compile_forest(f"{meta.target}/{meta.family}", self.sample())
         return model
+
+    def _files(self, folder: Path, digests: Mapping[str, str]) -> dict[str, bytes]:
+        """Return the verified files of a model, without tables that are missing."""
+        files = {}
+        for name, digest in digests.items():  # order: as they are listed
+            try:
+                files[name] = _verified(folder / name, digest)
+            except ModelLoadError as error:
+                if name != FOREST_FILE or not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+                if self._compiled:
+                    _LOG.warning("%s: no such file; made again from the model, at every start", folder / name)
+        return files
 
     def _check_meta(self, path: Path, meta: ModelMeta | ClassifierMeta, entry: ModelEntry | ClassifierEntry) -> None:
         """Refuse a description that contradicts the manifest."""

@@ -13,6 +13,7 @@ import pytest
 from LIVE_TRADING.common.exceptions import ModelLoadError
 from LIVE_TRADING.models import loader as loader_module
 from LIVE_TRADING.models.artifacts import model_folder, sha256
+from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.loader import ModelLoader
 
 MODEL = "targets/ret_5m/models/view=cross_sectional/family=lightgbm"
@@ -121,6 +122,39 @@ def test_an_altered_file_is_refused(small_run, name, change):
     wanted = "no such file" if change == "removed" else "SHA-256 expected .*, found .*; the file was altered"
     with pytest.raises(ModelLoadError, match=f"{name}: {wanted}"):
         ModelLoader(small_run.root).load("ret_5m", "lightgbm")
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("change", ["one-bit", "appended"])
+def test_altered_tables_are_refused(small_run, change, compiled):
+    path = small_run.root / MODEL / "forest.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= change == "one-bit"
+    path.write_bytes(bytes(data) + (b" " if change == "appended" else b""))
+    with pytest.raises(ModelLoadError, match=r"forest\.npz: SHA-256 expected .*, found .*; the file was altered"):
+        ModelLoader(small_run.root, compiled=compiled).load("ret_5m", "lightgbm")
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_tables_that_are_missing_are_made_again_from_the_model(small_run, compiled):
+    path = small_run.root / MODEL / "forest.npz"
+    before = path.read_bytes()
+    path.unlink()
+    model = ModelLoader(small_run.root, compiled=compiled).load("ret_5m", "lightgbm")
+    assert isinstance(model, ForestModel)
+    assert (model.forest is not None) == compiled
+    rows = np.random.default_rng(1).standard_normal((9, 4))
+    assert model.predict(rows).tobytes() == small_run.models["ret_5m", "lightgbm"].predict(rows).tobytes()
+    assert model.files()["forest.npz"] == before
+    assert not path.exists()
+
+
+def test_tables_that_cannot_be_read_are_refused(small_run):
+    path = small_run.root / MODEL / "forest.npz"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ModelLoadError, match=r"forest\.npz: cannot be read"):
+        ModelLoader(small_run.root, compiled=True).load("ret_5m", "lightgbm")
 
 
 def test_an_altered_snapshot_is_refused(small_run):
