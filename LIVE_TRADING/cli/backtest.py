@@ -25,6 +25,7 @@ from LIVE_TRADING.cli.compose import (
     session_open_ns,
     settings_for,
     venue,
+    without_bars_text,
 )
 from LIVE_TRADING.cli.options import RunOptions
 from LIVE_TRADING.cli.settings import Settings, engine_config
@@ -119,6 +120,9 @@ def backtest(
     plan, engine, (recorder,) = opened.plan, opened.engine, recorders
     if tell is not None and plan.barrier_gate_off:
         tell(f"barrier gate off: {plan.barrier_gate_off}")
+    silent = without_bars_text(source.panel, plan.run.warmup_until_ns, plan.end_ns)
+    if tell is not None and silent:
+        tell(silent)
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
@@ -126,7 +130,7 @@ def backtest(
         sessions,
         effort,
         source.panel.quotes_estimated,
-        _notes(source, plan.barrier_gate_off),
+        _notes(source, silent, plan.barrier_gate_off),
         _used(settings),
         lambda symbol: _closes(source.panel, symbol, sessions),
     )
@@ -148,13 +152,15 @@ def _left_out(source: Source) -> str:
     return left_out_text(source.left_out, len(source.panel.symbols))
 
 
-def _notes(source: Source, gate_off: str) -> tuple[str, ...]:
+def _notes(source: Source, silent: str, gate_off: str) -> tuple[str, ...]:
     """Return what a reader of the report should know of data and models."""
     notes = []
     if source.panel.dropped_outside_sessions:
         notes.append(f"{source.panel.dropped_outside_sessions:,} bars outside regular sessions were left out.")
     if source.left_out:
         notes.append(f"{_left_out(source)}.")
+    if silent:
+        notes.append(f"{silent}.")
     if gate_off:
         notes.append(f"The barrier gate was off, so it made no entry smaller and blocked none: {gate_off}.")
     return tuple(notes)

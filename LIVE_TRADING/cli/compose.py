@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from LIVE_TRADING.brokers.exchange import SimulatedExchange
 from LIVE_TRADING.cli.settings import Settings, load_settings
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.types import BarBatch, Instrument
-from LIVE_TRADING.common.units import money
+from LIVE_TRADING.common.units import iso_utc, money
 from LIVE_TRADING.data.as_of import OfSymbols, Recording
 from LIVE_TRADING.data.calendars import ALWAYS_OPEN
 from LIVE_TRADING.data.historical import HistoricalDataProvider
@@ -93,9 +95,27 @@ def left_out_text(symbols: Sequence[str], used: int) -> str:
     """Return, in a sentence, which symbols of the data are left out beside those used; empty where none is."""
     if not symbols:
         return ""
-    named = ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
     total = used + len(symbols)
-    return f"{len(symbols):,} of {total:,} symbols of the data left out, for the models do not know them: {named}"
+    return (
+        f"{len(symbols):,} of {total:,} symbols of the data left out, for the models do not know them: "
+        f"{_named(symbols)}"
+    )
+
+
+def without_bars_text(panel: BarPanel, start_ns: int, end_ns: int) -> str:
+    """Return, in a sentence, which symbols have no bar in (start, end]; empty where none lacks them."""
+    span = slice(*panel.bar_end_ns.searchsorted((start_ns, end_ns), side="right").tolist())
+    silent = [panel.symbols[column] for column in np.flatnonzero(np.isnan(panel.close[span]).all(axis=0)).tolist()]
+    if not silent or span.start == span.stop:
+        return ""
+    return (
+        f"{len(silent):,} of {len(panel.symbols):,} symbols without a bar between {iso_utc(start_ns)} and "
+        f"{iso_utc(end_ns)}, so that nothing is forecast or traded of them: {_named(silent)}"
+    )
+
+
+def _named(symbols: Sequence[str]) -> str:
+    return ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
 
 
 def source_of(provider: HistoricalDataProvider, settings: Settings) -> Source:

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, PaperBroker
-from LIVE_TRADING.cli.compose import Source, left_out_text, open_source, session_close_ns, session_open_ns, venue
+from LIVE_TRADING.cli.compose import (
+    Source,
+    left_out_text,
+    open_source,
+    session_close_ns,
+    session_open_ns,
+    venue,
+    without_bars_text,
+)
 from LIVE_TRADING.cli.exits import ExitCode, LiveGateError
 from LIVE_TRADING.cli.settings import Settings, engine_config
 from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
@@ -87,6 +95,13 @@ def build_engine(
     if isinstance(clock, PacedClock):
         clock.pace_from(max(engine.run_started.warmup_until_ns, engine.recovered.resume_ns))
     return engine
+
+
+def _without_bars(source: Source, engine: TradingEngine, request: LiveRequest) -> str:
+    """Return which symbols have no bar in what is still to be traded."""
+    start_ns = max(engine.run_started.warmup_until_ns, engine.recovered.resume_ns)
+    last_ns = source.facts.sessions[-1].close_ns
+    return without_bars_text(source.panel, start_ns, session_close_ns(source, request.end) or last_ns)
 
 
 def run_clock(speed: str) -> VirtualClock:
@@ -187,6 +202,9 @@ def run_live_trading(
             if source.left_out:
                 told = left_out_text(source.left_out, len(run.symbols))
                 console.print(told, soft_wrap=True, highlight=False)
+            silent = _without_bars(source, engine, request)
+            if silent:
+                console.print(silent, soft_wrap=True, highlight=False)
             if engine.barrier_gate_off:
                 console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
             if dry_run:

@@ -36,6 +36,7 @@ class Bench:
     wide: Path
     narrow: Path
     dear: Path
+    silent: Path
     config: Path
     runs: Path
     until: str

@@ -30,6 +30,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         write_bars(panel, root / "wide.parquet", (*SYMBOLS, EXTRA)),
         write_bars(panel, root / "narrow.parquet", SYMBOLS[1:]),
         write_bars(panel, root / "dear.parquet", SYMBOLS, price_factor=2.0),
+        write_bars(panel, root / "silent.parquet", SYMBOLS, last_bars={"S0003": dates[TRAIN_SESSIONS - 1]}),
         config,
         root / "runs",
         dates[TRAIN_SESSIONS - 1],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,17 @@ def market() -> tuple[BarPanel, tuple[str, ...]]:
     return panel, tuple(session.date for session in session_table("XNYS", FIRST, LAST).sessions[:N_SESSIONS])
 
 
-def write_bars(panel: BarPanel, path: Path, symbols: Sequence[str], price_factor: float = 1.0) -> Path:
-    """Write the bars of some symbols; `price_factor` changes every price."""
+def write_bars(
+    panel: BarPanel,
+    path: Path,
+    symbols: Sequence[str],
+    price_factor: float = 1.0,
+    last_bars: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the bars of some symbols.
+
+    `price_factor` changes every price; `last_bars` gives, by symbol, the date after which it has no bar.
+    """
     sessions = session_table("XNYS", FIRST, LAST).sessions
     starts_ns = np.array(
         [
@@ -42,6 +51,7 @@ def write_bars(panel: BarPanel, path: Path, symbols: Sequence[str], price_factor
             name: getattr(panel, name)[:, column] * (1.0 if name == "volume" else price_factor) for name in BAR_FIELDS
         }
         table = pd.DataFrame({"symbol": symbol, "timestamp": pd.to_datetime(starts_ns, utc=True), **columns})
-        frames.append(table[table["close"].notna()])
+        until = (last_bars or {}).get(symbol, LAST)
+        frames.append(table[table["close"].notna() & (table["timestamp"].dt.strftime("%Y-%m-%d") <= until)])
     pd.concat(frames, ignore_index=True).to_parquet(path, index=False)
     return path

@@ -74,6 +74,19 @@ def test_symbols_that_the_models_do_not_know_are_named_at_the_start_and_in_the_r
     assert "left out" not in backtest(bench, tmp_path / "all").stderr
 
 
+def test_symbols_without_a_bar_in_the_traded_span_are_named_at_the_start_and_in_the_report(
+    bench: Bench, tmp_path: Path
+) -> None:
+    silent = backtest(bench, tmp_path / "silent", data=bench.silent)
+    assert silent.exit_code == 0, silent.output
+    (said,) = [line for line in silent.stderr.splitlines() if "without a bar between" in line]
+    assert said.startswith(f"1 of {len(SYMBOLS)} symbols without a bar")
+    assert said.endswith(": S0003")
+    assert f"{said}." in (tmp_path / "silent" / "report.html").read_text()
+    assert "S0003" not in set(pd.read_csv(tmp_path / "silent" / "orders.csv")["symbol"])
+    assert "without a bar" not in backtest(bench, tmp_path / "all").stderr
+
+
 def test_symbols_restrict_what_is_entered(bench: Bench, tmp_path: Path) -> None:
     assert backtest(bench, tmp_path / "out", "--symbols", "S0002").exit_code == 0
     assert set(pd.read_csv(tmp_path / "out" / "orders.csv")["symbol"]) == {"S0002"}

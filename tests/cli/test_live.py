@@ -211,6 +211,15 @@ def test_a_symbols_file_that_is_no_text_is_refused(bench: Bench, tmp_path: Path)
     assert "is no text" in result.output
 
 
+def test_symbols_without_a_bar_in_the_traded_span_are_named_at_the_start(bench: Bench, tmp_path: Path) -> None:
+    result = trade_on_paper(bench, tmp_path / "state", "--max-cycles", 30, data=bench.silent)
+    assert result.exit_code == 0, result.output
+    (said,) = [line for line in result.stderr.splitlines() if "without a bar between" in line]
+    assert said.startswith(f"1 of {len(SYMBOLS)} symbols without a bar")
+    assert said.endswith(": S0003")
+    assert "without a bar" not in trade_on_paper(bench, None, "--dry-run").stderr
+
+
 def test_ctrl_c_stops_cleanly_and_the_session_goes_on_later(
     bench: Bench, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
