@@ -180,7 +180,9 @@ def test_a_predictor_of_one_s_own_stands_in_for_the_models(opened: Callable[...,
     [
         pytest.param({"symbols": tuple(f"S{n:04d}" for n in range(11))}, "trained on S0011 too", id="symbol-missing"),
         pytest.param({"calendar": "XNYS"}, "trained on calendar", id="calendar"),
-        pytest.param({"interval_ns": 5 * NS_PER_MINUTE}, "bar interval expected", id="interval"),
+        pytest.param(
+            {"interval_ns": 5 * NS_PER_MINUTE}, "bar interval: the run wants 15 minutes, the bars have 5", id="interval"
+        ),
     ],
 )
 def test_data_that_do_not_fit_the_artifacts_are_refused(
