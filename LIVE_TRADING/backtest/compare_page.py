@@ -9,7 +9,7 @@ import numpy as np
 
 from LIVE_TRADING.backtest.compare import Comparison, same_as_before
 from LIVE_TRADING.backtest.compare_files import Output
-from LIVE_TRADING.backtest.words import STAGE_QUESTIONS
+from LIVE_TRADING.backtest.words import STAGE_QUESTIONS, why_undefined
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.pages import charts
 from LIVE_TRADING.pages.environment import render
@@ -17,6 +17,25 @@ from LIVE_TRADING.pages.numbers import UNDEFINED, bps, count, decimals, pct, rat
 
 TEMPLATE = "compare.html.j2"
 COLOURS = 6
+DASH = 12  # pixels
+_SPAN_KEYS = (
+    ("Sharpe ratio", "sharpe_ann"),
+    ("its standard error", "sharpe_se_ann"),
+    ("probability of skill", "psr"),
+    ("Sortino ratio", "sortino_ann"),
+    ("Calmar ratio", "calmar"),
+    ("volatility", "volatility_ann"),
+)
+_WHOLE_KEYS = (
+    ("cost believed", "modelled_bps"),
+    ("cost paid", "paid_bps"),
+    ("round trips that earned", "hit_rate"),
+    ("profit factor", "profit_factor"),
+    ("turnover", "turnover_day"),
+    ("gross exposure", "gross_exposure_frac"),
+    ("net exposure", "net_exposure_frac"),
+    ("capacity", "capacity_usd"),
+)
 Section = tuple[str, list[tuple[str, list[str]]]]
 
 
@@ -40,15 +59,17 @@ def view(comparison: Comparison) -> dict[str, Any]:
             f"{comparison.dates[0]} to {comparison.dates[-1]}"
         ),
         "styles": [_style(number, dashed=first is not None) for number, first in enumerate(same)],
+        "dashes": [_dashes(same, number) for number in range(len(same))],
         "hidden": [
-            f"{comparison.outputs[number].label} has the very curve of {comparison.outputs[first].label}: the two "
-            "lines lie on each other."
+            f"{comparison.outputs[number].label} has the very curve of {comparison.outputs[first].label}: their "
+            "colours take turns on one line."
             for number, first in enumerate(same)
             if first is not None
         ],
         "data": _data(comparison),
         "warnings": comparison.warnings,
         "sections": sections(comparison),
+        "undefined": undefined(comparison),
         "growth": charts.panel(rows, n + 1, list(growth * 100.0), _tick, span=(100.0,), steps=6),
         "drawdown": charts.panel(rows, n + 1, list(drawdown), _pct_tick, span=(0.0, -0.001)),
         "dates": [charts.Tick((row + 1) / n, comparison.dates[row]) for row in shown],
@@ -84,6 +105,41 @@ def view(comparison: Comparison) -> dict[str, Any]:
 def _style(number: int, *, dashed: bool) -> str:
     """Return the colour of a run's lines; dashed in the second half, and where the line lies on an earlier one."""
     return f"c{number % COLOURS + 1}{' dashed' if number >= COLOURS or dashed else ''}"
+
+
+def _dashes(same: Sequence[int | None], number: int) -> str:
+    """Return the dashes of a line that lies on others, so that the colours of all take turns; "" for one of its own."""
+    first = same[number]
+    if first is None:
+        return ""
+    group = [row for row, other in enumerate(same) if row == first or other == first]
+    gap, offset = DASH * (len(group) - 1), DASH * group.index(number)
+    return f"stroke-dasharray:{DASH} {gap};stroke-dashoffset:-{offset}"
+
+
+def undefined(comparison: Comparison) -> list[str]:
+    """Return a sentence for each reason why figures of a run, or of two, are dashes."""
+    sentences = []
+    n = len(comparison.dates)
+    for output, run in zip(comparison.outputs, comparison.figures, strict=True):
+        summary = output.summary
+        whole = {**summary, **summary["costs"]}
+        missing = [(label, why_undefined(key, n)) for label, key in _SPAN_KEYS if not np.isfinite(getattr(run, key))]
+        missing += [
+            (label, why_undefined(key, len(output.dates))) for label, key in _WHOLE_KEYS if whole.get(key) is None
+        ]
+        for why in dict.fromkeys(why for _, why in missing):
+            labels = ", ".join(label for label, reason in missing if reason == why)
+            sentences.append(f"{UNDEFINED} for {output.label}, {labels}: {why}.")
+    for pair in comparison.pairs:
+        names = f"{UNDEFINED} for {pair.first} − {pair.second}"
+        if not np.isfinite(pair.sharpe_difference_se):
+            sentences.append(f"{names}, Sharpe ratios: fewer than 3 sessions, or no two returns of one of them differ.")
+        if not np.isfinite(pair.correlation):
+            sentences.append(f"{names}, correlation: fewer than 2 sessions, or no two returns of one of them differ.")
+        if not np.isfinite(pair.mean_difference_t):
+            sentences.append(f"{names}, t: fewer than 2 sessions, or the difference is the same in each.")
+    return sentences
 
 
 def _data(comparison: Comparison) -> str:

@@ -30,7 +30,7 @@ def compare_runs(folders: Sequence[Path], out: Path) -> int:
     for table in comparison_tables(comparison):
         console.print(table)
     shown = view(comparison)
-    console.print(shown["data"], *comparison.warnings, f"written to {out}", sep="\n", markup=False)
+    console.print(shown["data"], *shown["undefined"], *comparison.warnings, f"written to {out}", sep="\n", markup=False)
     return 0
 
 

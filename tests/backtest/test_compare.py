@@ -17,10 +17,10 @@ from backtest.test_report import outline, words
 
 from LIVE_TRADING.backtest.compare import compare
 from LIVE_TRADING.backtest.compare_files import read_outputs
-from LIVE_TRADING.backtest.compare_page import render_comparison, sections, view
+from LIVE_TRADING.backtest.compare_page import render_comparison, sections, undefined, view
 from LIVE_TRADING.backtest.compare_settings import NOT_SET, setting_differences
 from LIVE_TRADING.backtest.outputs import write_outputs
-from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions
+from LIVE_TRADING.backtest.words import FEW_SESSIONS, few_sessions, why_undefined
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.pages.numbers import pct, ratio
@@ -234,9 +234,35 @@ def test_a_line_that_lies_on_another_is_dashed_and_named(folders, tmp_path):
     again = written(tmp_path / "again", seed=1)
     shown = view(compare(read_outputs([*folders, again])))
     assert shown["styles"] == ["c1", "c2", "c3", "c4 dashed"]
-    assert shown["hidden"] == ["again has the very curve of first: the two lines lie on each other."]
+    assert shown["hidden"] == ["again has the very curve of first: their colours take turns on one line."]
     text = words(outline(render_comparison(compare(read_outputs([folders[0], again])))))
     assert "again has the very curve of first" in text
+
+
+def test_three_lines_in_one_place_take_turns(tmp_path):
+    made = [written(tmp_path / name, seed=seed, n_sessions=3) for name, seed in zip("abcd", (1, 1, 2, 1), strict=True)]
+    shown = view(compare(read_outputs(made)))
+    dashes = [re.findall(r"\d+", text) for text in shown["dashes"]]
+    assert [bool(dash) for dash in dashes] == [False, True, False, True]
+    (on, off, second), (_, _, third) = ([int(number) for number in dash] for dash in (dashes[1], dashes[3]))
+    assert (on + off) // on == 3
+    assert {0, second, third} == {0, on, 2 * on}  # each has a third of the line to itself
+    html = render_comparison(compare(read_outputs(made)))
+    assert html.count(shown["dashes"][3]) == 2
+
+
+def test_dashes_have_their_reasons_as_text(folders, tmp_path):
+    idle = written(tmp_path / "idle", trade_rate=0.0)
+    again = written(tmp_path / "again", seed=1)
+    found = compare(read_outputs([folders[0], again, idle]))
+    sentences = undefined(found)
+    (sharpe,) = [text for text in sentences if text.startswith("– for idle, Sharpe ratio, its standard error")]
+    assert sharpe.endswith(f"{why_undefined('sharpe_ann', 12)}.")
+    assert "– for idle, Sortino ratio: no losing session." in sentences
+    assert "– for first − again, t: fewer than 2 sessions, or the difference is the same in each." in sentences
+    assert not any(sentence.startswith(("– for first,", "– for again,")) for sentence in sentences)
+    text = words(outline(render_comparison(found)))
+    assert all(sentence in text for sentence in sentences)
 
 
 def test_ratios_of_few_sessions_come_with_a_caution_and_those_of_many_without(tmp_path):
