@@ -17,6 +17,7 @@ from LIVE_TRADING.common.yaml_tree import KeyPath, dotted
 HIDDEN = "**********"
 _LONGEST_VALUE = 80
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "enum", "literal_error")
+_COUNT_ERRORS = ("too_short", "too_long")
 _KEYS_WANTED = ("model_type", "model_attributes_type", "dict_type", "mapping_type")
 
 M = TypeVar("M", bound=BaseModel)
@@ -67,6 +68,8 @@ def _problem(root_class: type[BaseModel], merge: Merge, detail: ErrorDetails) ->
         return f"{origin}: {key}{value}: must be {allowed}"
     if detail["type"] in _KEYS_WANTED:
         return f"{origin}: {key}{value}: {_keys_wanted(node)}"
+    if detail["type"] in _COUNT_ERRORS:
+        return f"{origin}: {key}: {_entries_wanted(detail, node)}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if isinstance(detail["input"], dict) and detail["type"] == "value_error":  # a rule over several values
         origin = merge.origins_below(path, message)
@@ -100,6 +103,15 @@ def _keys_wanted(node: SchemaNode | None) -> str:
     """Return what to write where a value stands in the place of keys."""
     known = node.known_keys() if node is not None else ()
     return "keys stand below it" + (f": {', '.join(known)}" if known else ", each with its value")
+
+
+def _entries_wanted(detail: ErrorDetails, node: SchemaNode | None) -> str:
+    """Return how many entries a list must have, and what each may be where that is a choice."""
+    limits = detail["ctx"]
+    bound = f"at least {limits['min_length']}" if "min_length" in limits else f"at most {limits['max_length']}"
+    entry = node.child(0) if node is not None else None
+    each = f" (each {entry.allowed()})" if entry is not None and entry.allowed() else ""
+    return f"must have {bound} {'entry' if bound.endswith(' 1') else 'entries'}, not {len(detail['input'])}{each}"
 
 
 def _shown_unknown(root_class: type[BaseModel], tree: Mapping[str, Any], path: KeyPath) -> str:

@@ -41,7 +41,7 @@ class TrainingConfig(FrozenConfig):
     """Training of one run: a model per horizon and family, and the barrier classifiers."""
 
     horizons: tuple[HorizonName, ...] = Field(HORIZON_NAMES, min_length=1, description="horizons to train, by name")
-    families: tuple[str, ...] = Field(("lightgbm", "ridge"), min_length=1, description="model families, by file name")
+    families: tuple[str, ...] = Field(("lightgbm", "ridge"), description="model families, by file name")
     folds: int = Field(4, ge=4, le=50, description="validation folds of the walk-forward")
     seed: int = Field(7, ge=0, lt=2**31, description="seed of every fit")
     threads: int = Field(2, ge=1, le=256, description="fits at the same time; the models do not depend on it")
@@ -60,6 +60,8 @@ class TrainingConfig(FrozenConfig):
     @field_validator("families")
     @classmethod
     def _families_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError(f"name at least one model family; known are {', '.join(family_names())}")
         try:
             for name in names:
                 get_family(name)

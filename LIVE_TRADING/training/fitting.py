@@ -125,7 +125,8 @@ def _fit(
             models.append(family.train(features, goal, seed=config.seed, params=config.params_of(name)))
         except ValueError as error:
             raise ConfigurationError(
-                f"horizon {horizon.name}, family {name}: {error}; give more data or fewer folds"
+                f"horizon {horizon.name}, family {name}: {error}; give more data or fewer folds, or other "
+                f"training.params.{name}"
             ) from error
     raw = _forecasts(dataset, h, models, fold, config, imported, windows) if fold is not None else None
     return _Fit(models, fitted_on(dataset, mask, len(goal)), raw)

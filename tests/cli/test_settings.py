@@ -123,6 +123,16 @@ def test_family_parameters_are_typed_wherever_they_come_from(config: Path, monke
         (f"{LIGHTGBM}.num_trees='40'", f'{LIGHTGBM}.num_trees = "40": must be a valid integer (allowed: >= 1 and'),
         ("training.params.LightGMB.num_trees=4", "training.params.lightgmb: unknown key; did you mean training.params"),
         ("training.families=[xgb]", "training.families: model family 'xgb' is unknown; known are extra_trees,"),
+        ("training.families=[]", "training.families: name at least one model family; known are extra_trees, hist"),
+        ("training.horizons=[]", "training.horizons: must have at least 1 entry, not 0 (each one of 5m, 10m, 15m,"),
+        (
+            "training.params.mlp.hidden_layer_sizes=[16, 0]",
+            "training.params.mlp.hidden_layer_sizes.1 = 0: must be >= 1 and <= 4096",
+        ),
+        (
+            "training.params.mlp.hidden_layer_sizes=[8, 8, 8, 8, 8, 8]",
+            "training.params.mlp.hidden_layer_sizes: must have at most 5 entries, not 6 (each >= 1 and <= 4096)",
+        ),
         ("training.horizons=[7m]", 'training.horizons.0 = "7m": must be one of 5m, 10m, 15m, 30m, 60m, 1d'),
         ("training.horizons=5m,5m", "training.horizons: 5m: given twice; name each once"),
         (

@@ -31,8 +31,12 @@ class ExtraTreesParams(FrozenConfig):
     """Parameters of the trees, by scikit-learn's own names."""
 
     n_estimators: int = Field(default=100, ge=1, le=10_000, description="trees")
-    max_leaf_nodes: int | None = Field(default=None, ge=2, description="leaves per tree; none: as many as rows allow")
-    min_samples_leaf: int = Field(default=250, ge=1, description="rows drawn per leaf; large, since signals are weak")
+    max_leaf_nodes: int | None = Field(
+        default=None, ge=2, le=65_536, description="leaves per tree; none: as many as rows allow"
+    )
+    min_samples_leaf: int = Field(
+        default=250, ge=1, le=1_000_000_000, description="rows drawn per leaf; large, since signals are weak"
+    )
     max_features: float = Field(default=0.5, gt=0, le=1, description="share of features drawn for a split")
     max_samples: float = Field(default=0.25, gt=0, le=1, description="rows drawn per tree, as a share of all")
 

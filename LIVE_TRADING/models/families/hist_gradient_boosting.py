@@ -37,7 +37,9 @@ class HistGradientBoostingParams(FrozenConfig):
     max_iter: int = Field(default=100, ge=1, le=10_000, description="boosting rounds")
     max_leaf_nodes: int = Field(default=16, ge=2, le=1024, description="leaves per tree")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="shrinkage of each tree")
-    min_samples_leaf: int = Field(default=1000, ge=1, description="rows per leaf; large, since signals are weak")
+    min_samples_leaf: int = Field(
+        default=1000, ge=1, le=1_000_000_000, description="rows per leaf; large, since signals are weak"
+    )
     max_bins: int = Field(default=63, ge=2, le=255, description="histogram bins per feature")
     max_features: float = Field(default=0.7, gt=0, le=1, description="share of features drawn for a split")
     l2_regularization: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")

@@ -24,9 +24,11 @@ class LightGbmParams(FrozenConfig):
     num_trees: int = Field(default=150, ge=1, le=10_000, description="boosting rounds")
     num_leaves: int = Field(default=31, ge=2, le=1024, description="leaves per tree")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="shrinkage of each tree")
-    min_data_in_leaf: int = Field(default=1000, ge=1, description="rows per leaf; large, since signals are weak")
+    min_data_in_leaf: int = Field(
+        default=1000, ge=1, le=1_000_000_000, description="rows per leaf; large, since signals are weak"
+    )
     max_bin: int = Field(default=63, ge=2, le=255, description="histogram bins per feature")
-    bagging_fraction: float = Field(default=0.5, gt=0, le=1, description="share of rows drawn for a tree")
+    bagging_fraction: float = Field(default=0.5, ge=0.01, le=1, description="share of rows drawn for a tree")
     bagging_freq: int = Field(default=5, ge=0, description="trees between draws of rows; 0: no draw")
     feature_fraction: float = Field(default=0.7, gt=0, le=1, description="share of features drawn for a tree")
     lambda_l2: float = Field(default=10.0, ge=0, description="L2 penalty on leaf values")
@@ -108,7 +110,7 @@ def fit_trees(features: FloatArray, target: FloatArray, objective: str, seed: in
     Raises
     ------
     ValueError
-        There are fewer than 20 rows.
+        There are fewer than 20 rows, or the library refuses them.
     """
     import lightgbm as lgb
 
@@ -123,7 +125,10 @@ def fit_trees(features: FloatArray, target: FloatArray, objective: str, seed: in
         "verbosity": -1,
     }
     data = lgb.Dataset(features, target, params=settings)
-    text: str = lgb.train(settings, data, num_boost_round=params.num_trees).model_to_string()
+    try:
+        text: str = lgb.train(settings, data, num_boost_round=params.num_trees).model_to_string()
+    except lgb.basic.LightGBMError as error:  # of few rows, the share that is drawn can be none
+        raise ValueError(f"LightGBM: {error}") from error
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -23,7 +23,7 @@ _ALLOWED = frozenset({"sklearn.neural_network._multilayer_perceptron.MLPRegresso
 class MlpParams(FrozenConfig):
     """Parameters of the network and its training."""
 
-    hidden_layer_sizes: tuple[int, ...] = Field(
+    hidden_layer_sizes: tuple[Annotated[int, Field(ge=1, le=4_096)], ...] = Field(
         default=(32, 16), min_length=1, max_length=5, description="units per hidden layer"
     )
     penalty: float = Field(

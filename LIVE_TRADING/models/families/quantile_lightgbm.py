@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -31,7 +32,7 @@ class QuantileLightGbmParams(LightGbmParams):
 
     num_trees: int = Field(default=60, ge=1, le=10_000, description="boosting rounds per quantile")
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
-    quantiles: tuple[float, ...] = Field(
+    quantiles: tuple[Annotated[float, Field(ge=0.001, le=0.999)], ...] = Field(
         default=(0.25, 0.5, 0.75),
         min_length=1,
         max_length=9,
