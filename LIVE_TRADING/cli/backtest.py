@@ -186,7 +186,10 @@ def run_backtest(run: RunOptions, out: Path, cash_usd: float | None, trade_symbo
         def advance(session: Session, total: int) -> None:
             progress.update(task, total=total, description=f"backtest {session.date}", advance=1)
 
-        record = backtest(source, settings, request, advance, progress.console.print)
+        def tell(text: str) -> None:
+            progress.console.print(text, soft_wrap=True, highlight=False)
+
+        record = backtest(source, settings, request, advance, tell)
     summary: dict[str, Any] = write_outputs(record, out)
     Console().print(summary_table(summary, out))
     return 0

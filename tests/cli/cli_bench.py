@@ -47,10 +47,10 @@ class Bench:
         return self.dates[TRAIN_SESSIONS:]
 
 
-def run_verb(verb: str, *arguments: Any) -> Result:
-    """Run a verb as its command line would be."""
+def run_verb(verb: str, *arguments: Any, columns: int = 200) -> Result:
+    """Run a verb as its command line would be, on a terminal of so many columns."""
     app = importlib.import_module(f"bin.{verb}").app
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": str(columns)})
 
 
 def trade_on_paper(bench: Bench, state: Path | None, *arguments: Any, data: Path | None = None) -> Result:

@@ -77,7 +77,8 @@ def test_symbols_that_the_models_do_not_know_are_named_at_the_start_and_in_the_r
 def test_symbols_without_a_bar_in_the_traded_span_are_named_at_the_start_and_in_the_report(
     bench: Bench, tmp_path: Path
 ) -> None:
-    silent = backtest(bench, tmp_path / "silent", data=bench.silent)
+    common = ("--data", bench.silent, "--run-id", RUN_ID, "--profile", "busy", "--out", tmp_path / "silent")
+    silent = run_verb("run_backtest", *common, columns=60)  # a line goes on past the edge
     assert silent.exit_code == 0, silent.output
     (said,) = [line for line in silent.stderr.splitlines() if "without a bar between" in line]
     assert said.startswith(f"1 of {len(SYMBOLS)} symbols without a bar")
