@@ -1,4 +1,4 @@
-"""`python -m bin.demo`: the whole path on an embedded simulated market, offline, in 35 s of processor time."""
+"""`python -m bin.demo`: the whole path on an embedded simulated market, offline, in 25 s of processor time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from LIVE_TRADING.training.train import train_run
 
 RUN_ID = "demo"
 MARKER = "made-by-demo"
-# small enough for 35 s of processor time (two cores of 2026); nothing here is tuned to what it earns
+# small enough for 25 s of processor time (two cores of 2026); nothing here is tuned to what it earns
 SIZES = (
     "simulated.n_symbols=20",
     "simulated.n_sessions=40",

@@ -88,7 +88,7 @@ def compile_all() -> None:
     for number, each in enumerate(_KERNELS):
         if not told and time.monotonic() - started > EXPLAINED_AFTER_S:
             _LOG.warning(
-                "compiling %d numeric kernels takes a quarter of a minute, once: they are kept in %s",
+                "compiling %d numeric kernels takes half a minute, once: they are kept in %s",
                 len(_KERNELS) - number,
                 code_folder() or "no folder, so every start takes as long",
             )
