@@ -72,8 +72,7 @@ def stacked(stages: Sequence[Sequence[np.ndarray]], n_symbols: int) -> tuple[Flo
 def fingerprints(table: FloatArray, first_row: IntArray) -> np.ndarray:
     """Return one uint64 per stage and column (S, N) of what `stacked` gave; one NaN pattern, −0 as +0."""
     out = np.empty((len(first_row) - 1, table.shape[1]), dtype=np.uint64)
-    with np.errstate(over="ignore"):  # interpreted, numpy speaks of products that wrap
-        _hash_columns(table.view(np.uint64), first_row, _MULTIPLIERS, out)
+    _hash_columns(table.view(np.uint64), first_row, _MULTIPLIERS, out)
     return out
 
 
