@@ -23,12 +23,13 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.housekeeping import Housekeeper
+from LIVE_TRADING.engine.inference import NoForecasts, Predictor
 from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
-from LIVE_TRADING.engine.shell import LiveShell, NoForecasts, Predictor, ShellTimes
+from LIVE_TRADING.engine.shell import LiveShell, ShellTimes
 from LIVE_TRADING.engine.start_notices import tell_models, tell_run
 from LIVE_TRADING.engine.venue_link import CallLimits
 from LIVE_TRADING.observability import emit
