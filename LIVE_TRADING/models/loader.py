@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import orjson
-from pydantic import ValidationError
 
-from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.exceptions import ModelLoadError
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.common.units import interval_text
 from LIVE_TRADING.models.artifacts import (
     BARRIER_FAMILY,
     BARRIER_TARGETS,
-    FORMAT,
     MANIFEST_FILE,
     META_FILE,
     SAMPLE_FILE,
@@ -31,7 +27,6 @@ from LIVE_TRADING.models.artifacts import (
     RunArtifacts,
     ValidationFigures,
     model_folder,
-    sha256,
     target_name,
 )
 from LIVE_TRADING.models.barrier import Classifier
@@ -40,11 +35,11 @@ from LIVE_TRADING.models.forest_file import FOREST_FILE
 from LIVE_TRADING.models.forest_model import ForestModel
 from LIVE_TRADING.models.lightgbm_margin import load_margin
 from LIVE_TRADING.models.row_sample import decode_sample
+from LIVE_TRADING.models.run_files import RETRAIN, mismatch, parse_record, read_file, verified
+from LIVE_TRADING.models.run_fit import FedWith
 from LIVE_TRADING.models.snapshot import Array, decode_arrays
 
 _LOG = logging.getLogger("live_trading.models")
-_RETRAIN = "restore the run from a copy or train it again"
-R = TypeVar("R", bound=FrozenConfig)
 S = TypeVar("S", bound=StoredModel)
 
 
@@ -83,11 +78,13 @@ class ModelLoader:
         compiled: bool = False,
     ) -> None:
         self._run_root = run_root
-        self._interval_ns = interval_ns
-        self._features = None if features is None else tuple(features)
-        self._symbols = None if symbols is None else tuple(symbols)
-        self._memory_config = None if memory_config is None else dict(memory_config)
-        self._feature_sources = None if feature_sources is None else dict(feature_sources)
+        self._fed = FedWith(
+            interval_ns,
+            None if features is None else tuple(features),
+            None if symbols is None else tuple(symbols),
+            memory_config,
+            feature_sources,
+        )
         self._threads = threads
         self._compiled = compiled
         self._manifest: Manifest | None = None
@@ -105,8 +102,8 @@ class ModelLoader:
         """
         if self._manifest is None:
             path = self._run_root / MANIFEST_FILE
-            manifest = _parse(path, _read(path), Manifest)
-            self._check_fit(path, manifest)
+            manifest = parse_record(path, read_file(path), Manifest)
+            self._fed.check(path, manifest)
             self._manifest = manifest
         return self._manifest
 
@@ -170,7 +167,7 @@ class ModelLoader:
         """
         entry = self.entry(target, family)
         path = self._folder(target, family) / META_FILE
-        meta = _parse(path, _verified(path, entry.meta_sha256), ModelMeta)
+        meta = parse_record(path, verified(path, entry.meta_sha256), ModelMeta)
         self._check_meta(path, meta, entry)
         return meta
 
@@ -211,7 +208,7 @@ class ModelLoader:
         """
         entry = self.classifier_entry(target)
         path = self._folder(target, entry.family) / META_FILE
-        meta = _parse(path, _verified(path, entry.meta_sha256), ClassifierMeta)
+        meta = parse_record(path, verified(path, entry.meta_sha256), ClassifierMeta)
         self._check_meta(path, meta, entry)
         return meta
 
@@ -226,7 +223,7 @@ class ModelLoader:
         meta = self.classifier_meta(target)
         if meta.family != BARRIER_FAMILY:
             path = self._folder(target, meta.family) / META_FILE
-            raise _mismatch(path, "family", BARRIER_FAMILY, meta.family, "use the version that trained it")
+            raise mismatch(path, "family", BARRIER_FAMILY, meta.family, "use the version that trained it")
         return Classifier(self._stored(meta, load_margin), meta.calibration)
 
     @property
@@ -246,11 +243,11 @@ class ModelLoader:
             The file is missing, altered or unreadable.
         """
         path = self._run_root / SNAPSHOT_FILE
-        data = _verified(path, self.manifest.snapshot_sha256)
+        data = verified(path, self.manifest.snapshot_sha256)
         try:
             return decode_arrays(data)
         except ValueError as error:
-            raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
+            raise ModelLoadError(f"{path}: {error}; {RETRAIN}") from error
 
     def sample(self) -> FloatArray | None:
         """Return the sample of rows of features (R, F) that the run was trained on; None for a run that has none.
@@ -265,19 +262,17 @@ class ModelLoader:
             return None
         if self._sample is None:
             path = self._run_root / SAMPLE_FILE
-            data = _verified(path, expected)
+            data = verified(path, expected)
             try:
                 self._sample = decode_sample(data, len(self.manifest.features))
             except ValueError as error:
-                raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
+                raise ModelLoadError(f"{path}: {error}; {RETRAIN}") from error
         return self._sample
 
     def _load(self, meta: ModelMeta) -> Model:
         folder = self._folder(meta.target, meta.family)
         if meta.family not in family_names():
-            raise _mismatch(
-                folder / META_FILE, "family", family_names(), meta.family, "use the version that trained it"
-            )
+            raise mismatch(folder / META_FILE, "family", family_names(), meta.family, "use the version that trained it")
         model: Model = self._stored(meta, get_family(meta.family).load)
         return model
 
@@ -288,9 +283,9 @@ class ModelLoader:
         try:
             model = read(files, threads=self._threads)
         except ValueError as error:
-            raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {_RETRAIN}") from error
+            raise ModelLoadError(f"{folder}: no {meta.family} model ({error}); {RETRAIN}") from error
         if model.n_features != len(meta.features):
-            raise _mismatch(folder, "number of features", len(meta.features), model.n_features, _RETRAIN)
+            raise mismatch(folder, "number of features", len(meta.features), model.n_features, RETRAIN)
         if self._compiled and isinstance(model, ForestModel):
             model.compile_forest(f"{meta.target}/{meta.family}", self.sample())
         return model
@@ -300,7 +295,7 @@ class ModelLoader:
         files = {}
         for name, digest in digests.items():  # order: as they are listed
             try:
-                files[name] = _verified(folder / name, digest)
+                files[name] = verified(folder / name, digest)
             except ModelLoadError as error:
                 if name != FOREST_FILE or not isinstance(error.__cause__, FileNotFoundError):
                     raise
@@ -318,97 +313,7 @@ class ModelLoader:
             ("features", meta.features, manifest.features),
         ):
             if found != expected:
-                raise _mismatch(path, what, expected, found, _RETRAIN)
+                raise mismatch(path, what, expected, found, RETRAIN)
 
     def _folder(self, target: str, family: str) -> Path:
         return self._run_root / model_folder(target, family)
-
-    def _check_fit(self, path: Path, manifest: Manifest) -> None:
-        """Refuse a run that was trained for other bars, features or symbols than the caller feeds."""
-        if self._interval_ns is not None and self._interval_ns != manifest.interval_ns:
-            raise ModelLoadError(
-                f"{path}: bar interval: the run wants {interval_text(manifest.interval_ns)}, the bars have "
-                f"{interval_text(self._interval_ns)}; use bars of the run's interval or train on these"
-            )
-        if self._features is not None and self._features != manifest.features:
-            raise ModelLoadError(
-                f"{path}: features: {_difference(self._features, manifest.features)}; use the feature configuration of "
-                "the run, or train with this one"
-            )
-        if self._memory_config is not None and self._memory_config != manifest.memory_config:
-            raise ModelLoadError(
-                f"{path}: {_settings_difference(self._memory_config, manifest.memory_config)}; use the settings of the "
-                "run, or train with these"
-            )
-        if self._feature_sources is not None and self._feature_sources != manifest.feature_sources:
-            raise ModelLoadError(
-                f"{path}: SHA-256 of the modules of user features: "
-                f"{_settings_difference(self._feature_sources, manifest.feature_sources)}; restore the version that "
-                "the models were trained with, or train again with this one"
-            )
-        unknown = sorted(set(self._symbols or ()) - set(manifest.symbols))
-        if unknown:
-            raise ModelLoadError(
-                f"{path}: the models were not trained on {', '.join(unknown)}, but on {', '.join(manifest.symbols)}; "
-                "leave these symbols out or train on them"
-            )
-
-
-def _read(path: Path) -> bytes:
-    """Return the contents of a file of the run."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelLoadError(
-            f"{path}: no such file; check --run-id or --run-root, restore the run from a copy, or train it"
-        ) from error
-    except OSError as error:
-        raise ModelLoadError(f"{path}: cannot be read ({error.strerror}); check permissions and the disk") from error
-
-
-def _verified(path: Path, expected: str) -> bytes:
-    """Return the contents of a file whose SHA-256 is as recorded."""
-    data = _read(path)
-    found = sha256(data)
-    if found != expected:
-        raise _mismatch(path, "SHA-256", expected, found, f"the file was altered: {_RETRAIN}")
-    return data
-
-
-def _parse(path: Path, data: bytes, record: type[R]) -> R:
-    """Return the record on file; a format newer than this code knows is refused."""
-    try:
-        raw: Any = orjson.loads(data)
-        found = raw.get("format") if isinstance(raw, dict) else None
-        if found != FORMAT:
-            raise _mismatch(path, "format", FORMAT, found, "use the version that wrote it, or train the run again")
-        return record.model_validate_json(data)
-    except orjson.JSONDecodeError as error:
-        raise ModelLoadError(f"{path}: is no JSON ({error}); {_RETRAIN}") from error
-    except ValidationError as error:
-        raise ModelLoadError(f"{path}: {error}; {_RETRAIN}") from error
-
-
-def _difference(here: tuple[str, ...], run: tuple[str, ...]) -> str:
-    """Return in words how the names given here differ from those that the run was trained with."""
-    wanted = [name for name in run if name not in here]
-    given = [name for name in here if name not in run]
-    if not wanted and not given:
-        return f"the run wants them in the order {', '.join(run)}, the code here gives {', '.join(here)}"
-    parts = [f"the run wants {', '.join(wanted)}, not given here"] if wanted else []
-    parts += [f"the code here gives {', '.join(given)}, not known to the run"] if given else []
-    return "; ".join(parts)
-
-
-def _settings_difference(here: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """Return in words which settings given here are not those of the run."""
-    keys = sorted({*here, *run})
-    return ", ".join(
-        f"{key}: the run has {run.get(key, 'none')}, here it is {here.get(key, 'none')}"
-        for key in keys
-        if here.get(key) != run.get(key)
-    )
-
-
-def _mismatch(path: Path, what: str, expected: object, found: object, remedy: str) -> ModelLoadError:
-    return ModelLoadError(f"{path}: {what} expected {expected}, found {found}; {remedy}")
