@@ -219,6 +219,7 @@ EVENT_TYPES: dict[str, Any] = {
         BarBatch,
         events.ScheduledTrigger,
         events.CycleAborted,
+        events.MarketData,
     )
 }
 

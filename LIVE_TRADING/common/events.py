@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -20,6 +21,7 @@ class Priority(IntEnum):
     PREDICTIONS = 4
     BARS = 5
     TRIGGER = 6
+    MARKET_DATA = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,105 @@ class ScheduledTrigger:
     actual_time_ns: int
 
 
+_NAN = math.nan
+_NUMBERS = ("price", "volume", "bid", "ask", "bid_size", "ask_size")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketData:
+    """A trade, a quote or both, of one symbol. Prices in its currency, volume and sizes in units; NaN: not told.
+
+    asset         the symbol
+    timestamp_ns  when the venue made the quote; where there is none, the trade
+    price, volume of the last trade; a NaN price: no trade is told
+    bid, ask      a NaN side is not quoted. Prices and sizes all NaN: where there is a trade, no quote is told; where
+                  there is none, both sides are withdrawn
+    traded_ns     when the trade was made, where that is another instant than `timestamp_ns`
+
+    Prices that no market can have (crossed, zero, negative, of another day) are a matter for the core: it must know.
+
+    Raises
+    ------
+    ValueError
+        A number is infinite or none at all: what cannot be recorded cannot be told; see `of_feed`.
+    """
+
+    asset: str
+    timestamp_ns: int
+    price: float = _NAN
+    volume: float = _NAN
+    bid: float = _NAN
+    ask: float = _NAN
+    bid_size: float = _NAN
+    ask_size: float = _NAN
+    traded_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (float, int)) or math.isinf(value):
+                raise ValueError(
+                    f"MarketData of {self.asset}: {name} {value!r} is no finite number; give one, or NaN for not told"
+                )
+
+    @classmethod
+    def of_feed(cls, asset: str, timestamp_ns: int, *, traded_ns: int | None = None, **numbers: float) -> MarketData:
+        """Return what a feed says; an infinite number stands as 0, which is no price either and so stops entries."""
+        told = {name: 0.0 if math.isinf(value) else value for name, value in numbers.items()}
+        return cls(asset, timestamp_ns, traded_ns=traded_ns, **told)
+
+    @property
+    def has_trade(self) -> bool:
+        """Return whether a trade is told."""
+        return self.price == self.price
+
+    @property
+    def has_quote(self) -> bool:
+        """Return whether a quote is told, a withdrawn one included."""
+        return self.price != self.price or self._has_side
+
+    @property
+    def _has_side(self) -> bool:
+        bid, ask, bid_size, ask_size = self.bid, self.ask, self.bid_size, self.ask_size
+        return bid == bid or ask == ask or bid_size == bid_size or ask_size == ask_size
+
+    @property
+    def trade_ns(self) -> int:
+        """Return when the trade was made."""
+        return self.timestamp_ns if self.traded_ns is None else self.traded_ns
+
+    def joined(self, later: MarketData) -> MarketData:
+        """Return the newest trade and the newest quote of two; of equal times, those that came later.
+
+        Whichever of the four stands alone keeps its own time: nothing looks newer than it is.
+        """
+        if later.has_quote and (not self.has_quote or later.timestamp_ns >= self.timestamp_ns):
+            quote = later
+        else:
+            quote = self if self.has_quote else later
+        if later.has_trade and (not self.has_trade or later.trade_ns >= self.trade_ns):
+            trade = later
+        else:
+            trade = self if self.has_trade else later
+        if quote is trade:
+            return quote
+        if not quote.has_quote:
+            return trade
+        if not trade.has_trade:
+            return quote
+        sizes = (quote.bid_size, quote.ask_size) if quote._has_side else (0.0, 0.0)  # beside a trade NaN tells nothing
+        return MarketData(
+            self.asset,
+            quote.timestamp_ns,
+            trade.price,
+            trade.volume,
+            quote.bid,
+            quote.ask,
+            *sizes,
+            traded_ns=None if trade.trade_ns == quote.timestamp_ns else trade.trade_ns,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CycleAborted:
     """The cycle in flight will get no predictions."""
@@ -243,6 +344,7 @@ Event = (
     | BarBatch
     | ScheduledTrigger
     | CycleAborted
+    | MarketData
 )
 
 ORDER_REPORTS = (
@@ -273,6 +375,7 @@ PRIORITY: dict[type, Priority] = {
     BarBatch: Priority.BARS,
     ScheduledTrigger: Priority.TRIGGER,
     CycleAborted: Priority.TRIGGER,
+    MarketData: Priority.MARKET_DATA,
 }
 
 

@@ -16,7 +16,8 @@ from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.engine.ledger import Ledger, PositionState
 from LIVE_TRADING.engine.pipeline import BookView
-from LIVE_TRADING.engine.state import CoreState, Quotes
+from LIVE_TRADING.engine.quotes import Quotes
+from LIVE_TRADING.engine.state import CoreState
 
 if TYPE_CHECKING:
     from LIVE_TRADING.engine.assembly import Assembly
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The book marked at the last closes; gross and net as shares of equity."""
+    """The book marked at the last trades or closes; gross and net as shares of equity."""
 
     cash: Decimal
     positions_value: Decimal
@@ -35,7 +36,7 @@ class Account:
 
 
 def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], currency: str) -> Account:
-    """Mark the book. A position without any close yet is marked at its average price."""
+    """Mark the book. A position without any price yet is marked at its average price."""
     cash = ledger.cash[currency]
     gross = net = Decimal(0)
     held = [position for _, position in sorted(ledger.positions.items())]
@@ -53,18 +54,18 @@ def marks(positions: Sequence[PositionState], quotes: Quotes, column: Mapping[st
     places = [column.get(position.symbol, -1) for position in positions]
     if not places or min(places) < 0:
         return [mark(position, quotes, column) for position in positions]
-    closes = quotes.close[places].tolist()
+    prices = quotes.price[places].tolist()
     return [
-        exact(close) if close == close else position.average_price
-        for close, position in zip(closes, positions, strict=True)
+        exact(price) if price == price else position.average_price
+        for price, position in zip(prices, positions, strict=True)
     ]
 
 
 def mark(position: PositionState, quotes: Quotes, column: Mapping[str, int]) -> Decimal:
-    """Return the last close, exactly as recorded, or the average price before the first."""
+    """Return the last trade or close, exactly as recorded, or the average price before the first."""
     at = column.get(position.symbol)
-    close = quotes.close.item(at) if at is not None else math.nan
-    return exact(close) if close == close else position.average_price
+    price = quotes.price.item(at) if at is not None else math.nan
+    return exact(price) if price == price else position.average_price
 
 
 @lru_cache(maxsize=16_384)
@@ -101,11 +102,13 @@ def book_view(
     working = np.zeros(n)
     for _, record in sorted(state.orders.open.items()):
         at = column.get(record.order.symbol)
-        close = state.quotes.close.item(at) if at is not None else math.nan
-        if math.isfinite(close) and equity_usd > 0:
-            working[at] += record.order.side.sign * float(record.remaining) * close / equity_usd
+        price = state.quotes.price.item(at) if at is not None else math.nan
+        if math.isfinite(price) and equity_usd > 0:
+            working[at] += record.order.side.sign * float(record.remaining) * price / equity_usd
     quoted = state.quotes.quote_ns >= 0
-    age_s = np.where(quoted, (moment.scheduled_time_ns - state.quotes.quote_ns) / NS_PER_S, np.nan)
+    # a quote made since the trigger is no fresher than fresh
+    age_ns = np.maximum(moment.scheduled_time_ns - state.quotes.quote_ns, 0)
+    age_s = np.where(quoted, age_ns / NS_PER_S, np.nan)
     return BookView(
         symbols=symbols,
         moment=moment,
@@ -113,7 +116,7 @@ def book_view(
         held_shares=shares,
         working_weight=working,
         may_increase=assembly.tradable & may_increase,
-        price_usd=state.quotes.close,
+        price_usd=state.quotes.price,
         bid=state.quotes.bid,
         ask=state.quotes.ask,
         quote_age_s=age_s,

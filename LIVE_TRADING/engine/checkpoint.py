@@ -35,7 +35,7 @@ from LIVE_TRADING.learning import BanditPersistence
 from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
 from LIVE_TRADING.risk import RiskMemory
 
-SCHEMA = 1
+SCHEMA = 2
 GENERATIONS = 2
 STATE_FILE, PREVIOUS_FILE = "engine_state.json", "engine_state.previous.json"
 _ARRAYS = re.compile(r"arrays-(\d{12})\.npz$")
@@ -111,7 +111,7 @@ def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, in
             raise StateError(
                 f"{where}: schema {record['schema']} is newer than {SCHEMA}: use a newer version to read it"
             )
-        core = record["core"]
+        core = _second(record["core"]) if record["schema"] == 1 else record["core"]
         unknown = core.keys() ^ {*_plain_fields(), "risk", "bandit"}
         if unknown:
             raise ValueError(f"fields {', '.join(sorted(unknown))} missing or unknown")
@@ -130,6 +130,14 @@ def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, in
         raise StateError(
             f"{where}: the checkpoint cannot be read ({error}); remove it to use the one before"
         ) from error
+
+
+def _second(core: dict[str, Any]) -> dict[str, Any]:
+    """Return the core of schema 1 as that of schema 2: nothing was told between bars then."""
+    quotes = core["quotes"]
+    upgraded = {name: values for name, values in quotes.items() if name != "close"}
+    upgraded |= {"price": quotes["close"], "price_ns": quotes["bar_end_ns"], "taken_ns": [-1] * len(quotes["close"])}
+    return core | {"quotes": upgraded}
 
 
 def _bandit(parts: Assembly) -> BanditPersistence:

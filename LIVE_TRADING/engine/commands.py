@@ -80,7 +80,7 @@ class BookAdjusted:
 
 @dataclass(frozen=True, slots=True)
 class AccountMarked:
-    """The book at a bar end, marked at the last closes. USD."""
+    """The book at a bar end, marked at the last trades or closes. USD."""
 
     time_ns: int
     cash: Decimal

@@ -27,7 +27,7 @@ class CoreContext:
         return {symbol: column for column, symbol in enumerate(self.run.symbols)}
 
     def account(self, state: CoreState) -> Account:
-        """Return the book marked at the last closes."""
+        """Return the book marked at the last trades or closes."""
         return account_of(state.ledger, state.quotes, self.column, self.run.currency)
 
     def can_fill(self, slot: int, n_bars: int) -> bool:

@@ -16,6 +16,7 @@ from LIVE_TRADING.common.events import (
     CancelRejected,
     ControlRequest,
     CycleAborted,
+    MarketData,
     OrderAck,
     OrderCancelled,
     OrderExpired,
@@ -41,6 +42,7 @@ from LIVE_TRADING.engine.deciding import on_aborted, on_predictions
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import Ledger
 from LIVE_TRADING.engine.market import MarketMemory, MarketModel
+from LIVE_TRADING.engine.market_data import on_market_data
 from LIVE_TRADING.engine.order_fate import on_status_report, on_unknown
 from LIVE_TRADING.engine.order_reports import (
     on_ack,
@@ -51,9 +53,10 @@ from LIVE_TRADING.engine.order_reports import (
     on_reject,
 )
 from LIVE_TRADING.engine.orders import OrderBook
+from LIVE_TRADING.engine.quotes import Quotes
 from LIVE_TRADING.engine.reconcile import on_snapshot
 from LIVE_TRADING.engine.rule import on_targets
-from LIVE_TRADING.engine.state import CoreState, Quotes
+from LIVE_TRADING.engine.state import CoreState
 
 HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     SystemFault: on_fault,
@@ -72,6 +75,7 @@ HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     BarBatch: on_bars,
     ScheduledTrigger: on_trigger,
     CycleAborted: on_aborted,
+    MarketData: on_market_data,
 }
 
 

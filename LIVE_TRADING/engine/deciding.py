@@ -137,7 +137,7 @@ def _plan(context: CoreContext, state: CoreState, decided: Decided, now_ns: int)
         target_shares=decision.sizing.target_shares,
         ledger=state.ledger,
         orders=state.orders,
-        price_usd=state.quotes.close,
+        price_usd=state.quotes.price,
         lots=context.parts.lots,
         nonce=context.run.nonce,
         next_order_number=state.order_number + 1,

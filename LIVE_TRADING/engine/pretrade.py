@@ -54,14 +54,14 @@ class PreTradeCheck:
 
     def _measure(self) -> None:
         """Take up the book as it stands; most cycles send nothing and never ask."""
-        closes, column = self._state.quotes.close.tolist(), self._context.column
+        prices, column = self._state.quotes.price.tolist(), self._context.column
         for record in self._state.orders.open.values():  # order: of sending, sums of Decimals
             self._of(record.order.symbol).take(record.order.side, record.remaining)
         value_usd = {symbol: reserved.value_usd() for symbol, reserved in self._book.items()}  # order: sorted below
         for symbol, position in self._state.ledger.positions.items():  # order: sorted below
             if symbol not in value_usd:
-                close = closes[column[symbol]] if symbol in column else math.nan
-                price_usd = close if close == close else float(position.average_price)
+                price = prices[column[symbol]] if symbol in column else math.nan
+                price_usd = price if price == price else float(position.average_price)
                 value_usd[symbol] = position.shares * price_usd
         values = [value_usd[symbol] for symbol in sorted(value_usd)]
         self._gross_usd, self._net_usd = sum(map(abs, values), 0.0), sum(values, 0.0)
@@ -75,11 +75,11 @@ class PreTradeCheck:
         return found
 
     def _price(self, symbol: str) -> float:
-        """Return the last close; before the first, what a position has cost on average, NaN without one."""
+        """Return the last trade or close; before the first, what a position has cost on average, NaN without one."""
         at, position = self._context.column.get(symbol), self._state.ledger.positions.get(symbol)
         if position is not None:
             return float(mark(position, self._state.quotes, self._context.column))
-        return self._state.quotes.close.item(at) if at is not None else math.nan
+        return self._state.quotes.price.item(at) if at is not None else math.nan
 
     def __call__(self, order: Order) -> Rejection | None:
         """Return the first rule's no, or None; then the order is reserved."""
@@ -104,8 +104,8 @@ class PreTradeCheck:
             position_shares=reserved.position,
             working_buy_shares=reserved.buy,
             working_sell_shares=reserved.sell,
-            mark_price_usd=float(state.quotes.close[at]),
-            mark_time_ns=int(state.quotes.bar_end_ns[at]),
+            mark_price_usd=float(state.quotes.price[at]),
+            mark_time_ns=int(state.quotes.price_ns[at]),
             gross_usd=self._gross_usd,
             net_usd=self._net_usd,
             last_order_time_ns=state.last_order_ns.get(symbol),

@@ -87,7 +87,7 @@ def _take_over(
 ) -> Step:
     """Make the venue's book ours; what works there and should not is cancelled there, what is lost is asked for."""
     closes = {
-        symbol: float(state.quotes.close[context.column[symbol]])
+        symbol: float(state.quotes.price[context.column[symbol]])
         for symbol in sorted(found.positions)
         if symbol in context.column
     }
@@ -102,10 +102,10 @@ def _take_over(
 
 
 def _worth_usd(context: CoreContext, state: CoreState, found: Differences) -> float:
-    """Return what the differences are worth at the last closes; NaN, which no limit allows, where one has no price."""
+    """Return what the differences are worth at the last prices; NaN, which no limit allows, where one has no price."""
     worth = sum(float(abs(ours - theirs)) for ours, theirs in found.cash.values())  # order: of a sum of few
     for symbol, (ours, theirs) in sorted(found.positions.items()):
         column = context.column.get(symbol)
-        price = float(state.quotes.close[column]) if column is not None else float("nan")
+        price = float(state.quotes.price[column]) if column is not None else float("nan")
         worth += float(abs(ours - theirs)) * price
     return worth

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from LIVE_TRADING.common.records import replaced
-from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray, Session, record_dict
+from LIVE_TRADING.common.types import BarBatch, Session, record_dict
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import ClosedTrade, Ledger
 from LIVE_TRADING.engine.market import MarketMemory, MarketView
 from LIVE_TRADING.engine.orders import OrderBook
+from LIVE_TRADING.engine.quotes import Quotes
 from LIVE_TRADING.learning import BanditState, HorizonOutcomes, WaitingEntry
 from LIVE_TRADING.risk import RiskMemory
 
@@ -30,39 +29,6 @@ class PendingCycle:
     session_number: int
     slot: int
     n_bars_session: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quotes:
-    """Last close, bid and ask of each symbol (N,), NaN before the first; and when they were made, −1 before."""
-
-    close: FloatArray
-    bid: FloatArray
-    ask: FloatArray
-    bar_end_ns: IntArray
-    quote_ns: IntArray
-
-    @classmethod
-    def empty(cls, n_symbols: int) -> Quotes:
-        """Return quotes that nobody has seen."""
-        nan = np.full(n_symbols, np.nan)
-        never = np.full(n_symbols, -1, dtype=np.int64)
-        return cls(nan, nan, nan, never, never)
-
-    def with_bars(self, bars: BarBatch) -> Quotes:
-        """Return the quotes after bars whose closing quotes are newer."""
-        traded = np.isfinite(bars.close) & (self.bar_end_ns < bars.bar_end_ns)
-        quoted = (np.isfinite(bars.bid) | np.isfinite(bars.ask)) & (self.quote_ns < bars.bar_end_ns)
-        if traded.all() and quoted.all():
-            now = np.full(len(traded), bars.bar_end_ns, dtype=np.int64)
-            return Quotes(bars.close, bars.bid, bars.ask, now, now)
-        return Quotes(
-            np.where(traded, bars.close, self.close),
-            np.where(quoted, bars.bid, self.bid),
-            np.where(quoted, bars.ask, self.ask),
-            np.where(traded, bars.bar_end_ns, self.bar_end_ns),
-            np.where(quoted, bars.bar_end_ns, self.quote_ns),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class SpreadGateConfig(FrozenConfig):
     max_quote_age_s: float | None = Field(
         None, gt=0.0, le=86_400.0, description="oldest quote, seconds, inclusive; none: one bar interval"
     )
+    max_quote_lead_s: float = Field(
+        2.0, ge=0.0, le=3_600.0, description="a quote made later than now by more than this cannot be true, seconds"
+    )
 
 
 class SpreadGate:

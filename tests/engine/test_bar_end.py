@@ -46,7 +46,7 @@ def test_bars_that_come_in_parts_are_one_bar_end(desk: Desk) -> None:
     desk.bars(desk.slot, AAA=nan, BBB=102.0, CCC=nan)
     bars = inference(desk.trigger("cycle", desk.bar_end_ns)).bars
     assert np.array_equal(bars.close, [101.0, 102.0, nan], equal_nan=True)
-    assert np.array_equal(desk.core.state.quotes.close, [101.0, 102.0, nan], equal_nan=True)
+    assert np.array_equal(desk.core.state.quotes.price, [101.0, 102.0, nan], equal_nan=True)
 
 
 def test_a_part_that_comes_again_changes_nothing(desk: Desk) -> None:

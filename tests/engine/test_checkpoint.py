@@ -84,7 +84,7 @@ def test_a_state_comes_back_as_it_went(busy: Desk) -> None:
     assert (state.session, state.order_number, state.equity) == (before.session, before.order_number, before.equity)
     assert str(state.orders.open) == str(before.orders.open)  # amounts with every digit
     assert np.array_equal(state.bandit.cumulative_loss, before.bandit.cumulative_loss)
-    assert np.array_equal(state.quotes.close, before.quotes.close, equal_nan=True)
+    assert np.array_equal(state.quotes.price, before.quotes.price, equal_nan=True)
     assert_reads_back(busy)
 
 
@@ -117,7 +117,7 @@ def test_risk_and_bandit_are_kept_by_those_who_know_them(busy: Desk) -> None:
         (lambda r: r["core"]["ledger"].update(fees="many"), "cannot be read"),
         (lambda r: r["core"]["ledger"].update(fees=None), "cannot be read"),
         (lambda r: r["core"]["ledger"]["cash"].update(USD="1e"), "cannot be read"),
-        (lambda r: r["core"]["quotes"].update(close=["a"]), "cannot be read"),
+        (lambda r: r["core"]["quotes"].update(price=["a"]), "cannot be read"),
         (lambda r: r["core"]["risk"].update(state="active"), "risk state cannot be read"),
         (lambda r: r["core"]["risk"].pop("latches"), "risk state cannot be read"),
         (lambda r: r["core"]["risk"]["latches"].clear(), "risk state cannot be read"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from core_desk import SYMBOLS, Desk, Wish, orders_of
 
-from LIVE_TRADING.common.events import CycleAborted, SystemFault
+from LIVE_TRADING.common.events import CycleAborted, MarketData, SystemFault
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, Leg, Order
 from LIVE_TRADING.engine.checkpoint import can_checkpoint
@@ -38,8 +38,8 @@ class Mischief:
     def step(self) -> None:
         before = self.desk.core.state
         kind = self.chance.choice(
-            ["cycle", "predictions", "fill", "end", "ack", "cancel_rejected", "session", "control", "odd"],
-            p=[0.25, 0.22, 0.25, 0.1, 0.05, 0.03, 0.03, 0.04, 0.03],
+            ["cycle", "predictions", "fill", "end", "ack", "cancel_rejected", "session", "control", "odd", "quote"],
+            p=[0.24, 0.21, 0.23, 0.1, 0.05, 0.03, 0.03, 0.04, 0.03, 0.04],
         )
         commands = getattr(self, f"_{kind}")()
         self._check(commands, before.risk.state)
@@ -126,6 +126,15 @@ class Mischief:
         time_ns = pending.cycle_time_ns if pending is not None and self.chance.random() < 0.5 else 5
         self.desk.tell(CycleAborted(time_ns, "timeout"))
         return self.desk.tell(SystemFault("feed", "hiccup", str(self.chance.choice(["warning", "critical"])), 0))
+
+    def _quote(self) -> list[Command]:
+        """Trades and quotes, good and impossible, of now, of before and of times to come."""
+        symbol, made_s = str(self.chance.choice([*SYMBOLS, "ZZZ"])), int(self.chance.choice([-900, 1, 1, 1, 900]))
+        price, bid, ask = self.chance.choice([np.nan, -1.0, 0.0, 99.0, 100.0, 101.0], size=3).tolist()
+        told = MarketData(symbol, self.desk.bar_end_ns + made_s * 10**9, price=price, bid=bid, ask=ask)
+        commands = self.desk.tell(told)
+        assert orders_of(commands) == []
+        return commands
 
     # -- what must hold ----------------------------------------------------------------------------------------------
 

@@ -474,7 +474,7 @@ class AnyVenue(RuleBasedStateMachine):
 
     def _reserved_gross_usd(self) -> float:
         """What the book could become through all that may still fill, orders of unknown fate among it."""
-        close = self.desk.core.state.quotes.close
+        close = self.desk.core.state.quotes.price
         total = 0.0
         for at, symbol in enumerate(self.desk.symbols):
             open_orders = [order for order in self.sent.values() if order.symbol == symbol]

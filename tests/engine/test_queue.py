@@ -1,8 +1,8 @@
-"""The event queue: by class, first in first out within one, nothing starves."""
+"""The event queue: by class, first in first out within one, nothing starves, quotes conflated by symbol."""
 
 from __future__ import annotations
 
-# covers: B8, P8
+# covers: B8, P8, B3, B4
 import itertools
 
 import numpy as np
@@ -15,6 +15,7 @@ from LIVE_TRADING.common.events import (
     ControlRequest,
     CycleAborted,
     Event,
+    MarketData,
     OrderAck,
     OrderFill,
     OrderReject,
@@ -39,6 +40,7 @@ def event_of(kind: Priority, number: int) -> Event:
         Priority.PREDICTIONS: PredictionsReady(number, NAN, None, None),
         Priority.BARS: BarBatch(number, 1, NAN, NAN, NAN, NAN, NAN, NAN, NAN),
         Priority.TRIGGER: ScheduledTrigger("cycle", number, SESSION, number),
+        Priority.MARKET_DATA: MarketData(f"S{number}", number, bid=99.0, ask=101.0),  # each of a symbol of its own
     }
     return made[kind]
 
@@ -135,6 +137,103 @@ def test_of_the_highest_class_no_more_than_one_lower_goes_before(kinds: list[Pri
         exceptions += kind is not waiting[0]
         waiting.remove(kind)
     assert exceptions <= len(kinds) // SERVED_BEFORE_A_LOWER_CLASS
+
+
+# -- quotes ------------------------------------------------------------------------------------------------------------
+
+
+def quote(symbol: str, number: int) -> MarketData:
+    return MarketData(symbol, number, bid=100.0 + number, ask=101.0 + number)
+
+
+def test_of_the_quotes_of_a_symbol_the_newest_waits_at_the_place_of_the_first() -> None:
+    queue = EventQueue()
+    for symbol, number in (("A", 1), ("B", 2), ("A", 3), ("C", 4), ("A", 5), ("B", 6)):
+        queue.put(quote(symbol, number))
+    assert len(queue) == 3
+    assert queue.waits("A")
+    assert drained(queue) == [quote("A", 5), quote("B", 6), quote("C", 4)]
+    assert not queue.waits("A")
+    queue.put(quote("A", 7))
+    assert drained(queue) == [quote("A", 7)]
+
+
+def test_a_quote_that_is_overtaken_on_its_way_does_not_push_out_a_newer_one() -> None:
+    queue = EventQueue()
+    queue.put(quote("A", 9))
+    queue.put(quote("A", 4))
+    assert drained(queue) == [quote("A", 9)]
+
+
+def test_a_storm_of_quotes_delays_no_fill_and_takes_no_more_room_than_a_quote_each() -> None:
+    queue, symbols = EventQueue(), [f"S{number:03d}" for number in range(500)]
+    for number in range(100_000):
+        queue.put(quote(symbols[number % 500], number))
+    queue.put(event_of(Priority.FILL, 1))
+    assert len(queue) == 501
+    assert isinstance(queue.pop(), OrderFill)
+    assert drained(queue) == [quote(symbol, 99_500 + at) for at, symbol in enumerate(symbols)]
+
+
+def test_quotes_do_not_starve_while_every_class_above_them_never_rests() -> None:
+    queue = EventQueue()
+    queue.put(quote("A", 1))
+    for served in itertools.count():
+        for kind in Priority:
+            if kind is not Priority.MARKET_DATA:
+                queue.put(event_of(kind, served))
+        if isinstance(queue.pop(), MarketData):
+            break
+    assert served == SERVED_BEFORE_A_LOWER_CLASS
+
+
+QUOTES = st.tuples(st.sampled_from("ABC"), st.integers(0, 50))
+
+
+@given(st.lists(st.one_of(st.sampled_from(Priority), st.none(), QUOTES), max_size=400))
+def test_nothing_but_quotes_is_conflated(script: list[Priority | tuple[str, int] | None]) -> None:
+    """None serves one event, a pair puts a quote of a symbol that was made then; what is left is served at the end."""
+    queue, served = EventQueue(), []
+    put: dict[Priority, list[int]] = {kind: [] for kind in Priority}
+    waiting: dict[str, int] = {}  # order: of the place in the queue
+
+    def serve() -> None:
+        event = queue.pop()
+        if isinstance(event, MarketData) and event.asset in "ABC":
+            assert event.timestamp_ns == waiting.pop(event.asset)  # the newest, and one of each
+        served.append(event)
+
+    for number, step in enumerate(script):
+        if step is None:
+            if len(queue):
+                serve()
+        elif isinstance(step, Priority):
+            queue.put(event_of(step, number))
+            put[step].append(number)
+        else:
+            symbol, made = step
+            queue.put(quote(symbol, made))
+            waiting[symbol] = max(made, waiting.get(symbol, 0))
+        n_plain = sum(map(len, put.values())) - sum(not is_shared(event) for event in served)
+        assert len(queue) == n_plain + len(waiting)
+    while len(queue):
+        serve()
+    assert not waiting
+    for kind in Priority:
+        numbers = [number_of(event) for event in served if PRIORITY[type(event)] is kind and not is_shared(event)]
+        assert numbers == put[kind]
+
+
+def is_shared(event: Event) -> bool:
+    return isinstance(event, MarketData) and event.asset in "ABC"
+
+
+@given(st.lists(st.sampled_from("ABCDE"), max_size=60))
+def test_symbols_are_served_in_the_order_in_which_they_began_to_wait(symbols: list[str]) -> None:
+    queue = EventQueue()
+    for number, symbol in enumerate(symbols):
+        queue.put(quote(symbol, number))
+    assert [event.asset for event in drained(queue)] == list(dict.fromkeys(symbols))  # type: ignore[union-attr]
 
 
 def test_an_empty_queue_says_so() -> None:

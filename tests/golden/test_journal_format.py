@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 
 from LIVE_TRADING.common.codec import decode, encode
-from LIVE_TRADING.common.events import OrderFill, PredictionsReady, SystemFault
+from LIVE_TRADING.common.events import MarketData, OrderFill, PredictionsReady, SystemFault
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.types import Side
 from LIVE_TRADING.engine.journal import FOLDER, FORMAT, Journal, JournalRecord, read_journal, to_line
+from LIVE_TRADING.engine.journal_record import from_line
+from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.segments import list_segments
+from tests.engine.core_desk import plan_of
 
 GOLDEN = Path(__file__).parent / "journal_format_1"
 
@@ -67,6 +70,28 @@ def test_what_is_written_today_is_what_was_released() -> None:
     if FORMAT == 1:
         assert b"".join(map(to_line, RECORDS[:3])) == gzip.decompress((GOLDEN / "000000000000.jsonl.gz").read_bytes())
         assert b"".join(map(to_line, RECORDS[3:])) == (GOLDEN / "000000000002.jsonl").read_bytes()
+
+
+def test_a_quote_is_written_as_it_was_released_and_read_back() -> None:
+    """A kind of event that came after format 1: what a line is stays the same."""
+    told = MarketData("BRK.B", AT, price=36.98, bid=36.97, ask=36.99, bid_size=200.0, traded_ns=AT - 1)
+    record = JournalRecord(4, AT + 1, "event", encode(told))
+    line = (
+        b'{"crc":"0c2cb1e2","body":{"format":1,"seq":4,"t_ns":1739284800000000001,"kind":"event",'
+        b'"data":["MarketData",{"asset":"BRK.B","timestamp_ns":1739284800000000000,"price":36.98,"volume":null,'
+        b'"bid":36.97,"ask":36.99,"bid_size":200.0,"ask_size":null,"traded_ns":1739284799999999999}]}}\n'
+    )
+    assert to_line(record) == line
+    back = decode(from_line(line, "golden").data)
+    assert repr(back) == repr(told)
+
+
+def test_an_event_that_a_version_does_not_know_is_refused_by_its_number_and_name() -> None:
+    """So a version from before quotes says of a journal that holds some; it never passes over them."""
+    plan = plan_of()
+    records = [JournalRecord(1, AT, "event", ["MarketTick", {"asset": "BRK.B"}])]
+    with pytest.raises(StateError, match="event 1 is none that this version knows: event type MarketTick is unknown"):
+        feed_journal(plan.core(), records)
 
 
 def test_a_newer_format_is_refused_by_file_and_line(tmp_path: Path) -> None:
