@@ -11,14 +11,14 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from LIVE_TRADING.common import events
+from LIVE_TRADING.common.records import written
 from LIVE_TRADING.common.types import BarBatch
 
 Encoder = Callable[[Any], Any]
@@ -65,18 +65,34 @@ def _encoder_of(value: Any) -> Encoder:
 
 
 def _record_encoder(kind: type) -> Encoder:
-    names = tuple(field.name for field in fields(kind))
+    """Return what encodes a kind of record: a function written for its fields.
 
-    if len(names) < 2:
-        return lambda record: {name: to_json_value(getattr(record, name)) for name in names}
-    values_of = attrgetter(*names)
+    A value of exactly the type that is annotated is encoded in place; any other by its own type, as everywhere.
+    """
+    try:
+        hints = _hints(kind)
+    except NameError:  # annotations that cannot be resolved, such as those of a class within a function
+        hints = {field.name: Any for field in fields(kind)}
+    known: dict[str, Any] = {"_any": to_json_value, "_decimal": _decimal_value, "Decimal": Decimal}
+    items = ", ".join(f"{name!r}: {_encoding_of(name, hint, known)}" for name, hint in hints.items())  # order: fields
+    return written("encode_record", "record", [f"    return {{{items}}}"], known)
 
-    def encode_record(record: Any) -> dict[str, Any]:
-        known, other = _ENCODERS.get, _encoder_of
-        pairs = zip(names, values_of(record), strict=True)
-        return {name: (known(type(value)) or other(value))(value) for name, value in pairs}
 
-    return encode_record
+def _encoding_of(name: str, hint: Any, known: dict[str, Any]) -> str:
+    """Return the expression that encodes a field."""
+    value, optional = f"record.{name}", [each for each in typing.get_args(hint) if each is not type(None)]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType) and len(optional) == 1:
+        return f"(None if {value} is None else {_encoding_of(name, optional[0], known)})"
+    if hint in (str, int, bool):
+        encoded = value
+    elif hint is Decimal:
+        encoded = f"_decimal({value})"
+    elif isinstance(hint, type) and issubclass(hint, Enum):
+        encoded = f"{value}._value_"
+    else:
+        return f"_any({value})"
+    known[hint.__name__] = hint
+    return f"({encoded} if {value}.__class__ is {hint.__name__} else _any({value}))"
 
 
 def _as_it_is(value: Any) -> Any:
@@ -158,6 +174,9 @@ def _decoder_of(annotation: Any) -> Decoder:
         return lambda value: {key: entry(one) for key, one in value.items()}
     if is_dataclass(annotation):
         return _record_decoder(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        members = {member.value: member for member in annotation}
+        return lambda value: members[value] if value in members else annotation(value)
     if isinstance(annotation, type) and issubclass(annotation, (Decimal, Enum)):
         return annotation
     if annotation is float:
@@ -170,17 +189,21 @@ def _float_from(value: Any) -> float:
 
 
 def _record_decoder(record_type: Any) -> Decoder:
+    """Return what makes a kind of record of its values: a function written for its fields."""
     hints = _hints(record_type)
-    decoders = [(name, _decoder_of(hint)) for name, hint in hints.items()]  # order: of the fields
+    known: dict[str, Any] = {"_made": record_type, "_known": hints.keys(), "_refused": _fields_differ}
+    arguments = list[str]()
+    for name, hint in hints.items():  # order: of the fields
+        decoder = _decoder_of(hint)
+        known[f"_of_{name}"] = decoder
+        arguments.append(f"values[{name!r}]" if decoder is _as_it_is else f"_of_{name}(values[{name!r}])")
+    lines = ["    if values.keys() != _known: _refused(_made, values)", f"    return _made({', '.join(arguments)})"]
+    return written("decode_record", "values", lines, known)
 
-    def decode_record(values: dict[str, Any]) -> Any:
-        if values.keys() != hints.keys():
-            raise ValueError(
-                f"{record_type.__name__}: fields {sorted(values.keys() ^ hints.keys())} missing or unknown"
-            )
-        return record_type(*[decode(values[name]) for name, decode in decoders])
 
-    return decode_record
+def _fields_differ(record_type: Any, values: dict[str, Any]) -> None:
+    different = sorted(values.keys() ^ _hints(record_type).keys())
+    raise ValueError(f"{record_type.__name__}: fields {different} missing or unknown")
 
 
 def record_from(record_type: Any, values: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from LIVE_TRADING.common.records import quick_init
 from LIVE_TRADING.common.types import BarBatch, FloatArray, Session, Side
 
 
@@ -34,6 +35,7 @@ class SystemFault:
     timestamp_ns: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class OrderAck:
     """The venue has the order."""
@@ -42,6 +44,7 @@ class OrderAck:
     timestamp_ns: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class OrderFill:
     """An execution. `timestamp_ns` is the exchange's time, which may be older than the arrival."""
@@ -379,6 +382,7 @@ PRIORITY: dict[type, Priority] = {
 }
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Stamped:
     """An event as it left the queue: its sequence number and the core's now."""

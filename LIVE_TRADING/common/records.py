@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, Self, TypeVar, overload
 
 R = TypeVar("R")
 V = TypeVar("V")
+_new, _set = object.__new__, object.__setattr__  # frozen records are set past their own guard, as dataclasses does
 
 
 def replaced(record: R, /, **changes: Any) -> R:
@@ -25,19 +26,56 @@ def replaced(record: R, /, **changes: Any) -> R:
     """
     kind: Any = type(record)
     n_fields, values_of, place = _layout(kind)
-    if n_fields and len(record.__dict__) == n_fields:  # otherwise a cached property lies among the fields
-        copied: R = object.__new__(kind)
-        own = copied.__dict__
-        own.update(record.__dict__)
-        own.update(changes)
+    if n_fields and len(own := record.__dict__) == n_fields:  # otherwise a cached property lies among the fields
+        own = own | changes
         if len(own) != n_fields:
             raise KeyError(", ".join(sorted(changes.keys() - place.keys())))
+        copied: R = _new(kind)
+        _set(copied, "__dict__", own)
         return copied
     values = list(values_of(record))
     for name, value in changes.items():  # order: each sets a field of its own
         values[place[name]] = value
     changed: R = kind(*values)
     return changed
+
+
+def quick_init(kind: type[R]) -> type[R]:
+    """Give a frozen dataclass with slots an `__init__` that takes the same arguments and half of the time.
+
+    The one that dataclasses writes sets each field by name through `object.__setattr__`; this one asks the slots
+    themselves. For records that are made thousands of times a second; stands above `@dataclass`.
+
+    Raises
+    ------
+    TypeError
+        The record has no slots of its own for all its fields, or a field with a default factory or outside `__init__`.
+    """
+    name, own = kind.__name__, fields(kind)  # type: ignore[arg-type]
+    plain = all(field.init and not field.kw_only and field.default_factory is MISSING for field in own)
+    if not plain or any(field.name not in vars(kind).get("__slots__", ()) for field in own):
+        raise TypeError(f"{name}: only slots that are set by their arguments, in their order, can be set directly")
+    known = {f"_set_{field.name}": getattr(kind, field.name).__set__ for field in own}
+    known |= {f"_default_{field.name}": field.default for field in own if field.default is not MISSING}
+    arguments = (field.name if field.default is MISSING else f"{field.name}=_default_{field.name}" for field in own)
+    lines = [f"    _set_{field.name}(self, {field.name})" for field in own]
+    if hasattr(kind, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    made = written("__init__", ", ".join(("self", *arguments)), lines, known)
+    made.__qualname__, made.__annotations__ = f"{kind.__qualname__}.__init__", kind.__init__.__annotations__
+    kind.__init__ = made  # type: ignore[method-assign]
+    return kind
+
+
+def written(name: str, arguments: str, lines: Iterable[str], known: dict[str, Any]) -> Callable[..., Any]:
+    """Return a function of source lines written for a record's fields, as dataclasses does for its own methods.
+
+    `known` are the names that the source may use; it is made of names of fields and types only, never of data.
+    """
+    names = dict(known)
+    exec("\n".join((f"def {name}({arguments}):", *lines)), names)
+    made: Callable[..., Any] = names[name]
+    return made
 
 
 class computed_once(Generic[V]):  # noqa: N801  it reads as a decorator

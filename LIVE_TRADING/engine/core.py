@@ -134,9 +134,13 @@ class EngineCore:
         Exception
             Whatever a handler raises; the state is then the one before the event.
         """
-        now_ns = max(stamped.t_ns, self._state.now_ns)
-        state, commands = HANDLERS[type(stamped.event)](self._context, self._state, stamped.event, now_ns)
-        if isinstance(stamped.event, ORDER_REPORTS):
-            state = replaced(state, now_ns=now_ns, reports=state.reports + 1)
-        self._state = state if state.now_ns == now_ns else replaced(state, now_ns=now_ns)
+        before = self._state
+        now_ns = max(stamped.t_ns, before.now_ns)
+        state, commands = HANDLERS[type(stamped.event)](self._context, before, stamped.event, now_ns)
+        reports = before.reports + isinstance(stamped.event, ORDER_REPORTS)
+        if state is before:
+            state = replaced(before, now_ns=now_ns, reports=reports)
+        else:  # nobody else has the copy that the handler made
+            state.__dict__.update(now_ns=now_ns, reports=reports)
+        self._state = state
         return commands

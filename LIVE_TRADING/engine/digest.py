@@ -4,7 +4,7 @@ decision  version tag, scheduled time, per symbol the reason of every stage, hor
           orders and rejections
 trace     that, and per stage and symbol the fingerprint of every float, with one NaN pattern and −0 as +0
 fills     exchange time, symbol, leg, side, quantity, price, fee, currency
-run       chains the three with cash and positions over all cycles
+run       chains the three with cash and positions over all cycles; a fill with the cycle or account that follows it
 
 Left out: wall times, sequence numbers, ids, nonce, latencies, host.
 """
@@ -168,23 +168,17 @@ class RunDigest:
             self,
             decision=_chain(self.decision, decision),
             trace=_chain(self.trace, trace),
-            run=_chain(self.run, f"cycle|{decision}|{trace}"),
+            run=_chain(self.run, f"cycle|{decision}|{trace}|{self.fills}"),
             cycles=self.cycles + 1,
         )
 
     def with_fill(self, fill: OrderFill, leg: str) -> RunDigest:
         """Chain a fill."""
-        line = fill_line(fill, leg)
-        return replaced(
-            self,
-            fills=_chain(self.fills, line),
-            run=_chain(self.run, f"fill|{line}"),
-            fill_count=self.fill_count + 1,
-        )
+        return replaced(self, fills=_chain(self.fills, fill_line(fill, leg)), fill_count=self.fill_count + 1)
 
     def with_account(self, time_ns: int, cash: Decimal, book: str) -> RunDigest:
         """Chain cash and positions at a bar end; `book` is that of `engine.book.Account`."""
-        return replaced(self, run=_chain(self.run, f"account|{time_ns}|{plain(cash)}|{book}"))
+        return replaced(self, run=_chain(self.run, f"account|{time_ns}|{plain(cash)}|{book}|{self.fills}"))
 
     def texts(self) -> dict[str, str]:
         """Return the digests as hex by name."""
@@ -192,7 +186,7 @@ class RunDigest:
             "decision_digest": self.decision,
             "trace_digest": self.trace,
             "fills_digest": self.fills,
-            "run_digest": self.run,
+            "run_digest": _chain(self.run, f"fills|{self.fills}"),  # with those since the last account
         }
 
 

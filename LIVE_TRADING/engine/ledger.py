@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from LIVE_TRADING.common.events import OrderFill
-from LIVE_TRADING.common.records import computed_once, replaced
+from LIVE_TRADING.common.records import computed_once, quick_init, replaced
 from LIVE_TRADING.common.units import BPS, plain
 
 ZERO = Decimal(0)
 SHARE_QUANTUM = Decimal("1e-8")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class EntryTicket:
     """What an entry was decided on; travels with the order, is kept by the position and settles the bandit.
@@ -74,6 +75,7 @@ class PositionState:
         return float(self.quantity)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ClosedTrade:
     """A round trip from flat to flat. P&L in the account's currency; `net` = `gross` − `fees`."""
@@ -105,6 +107,7 @@ class ClosedTrade:
         return float(self.net_pnl / self.entry_notional) * BPS
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class FillContext:
     """What the engine knows about the order behind a fill."""
@@ -114,6 +117,7 @@ class FillContext:
     reason: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Cash by currency and open positions by symbol, with running totals of what trading cost."""
@@ -141,23 +145,28 @@ class Ledger:
         """
         _check(fill)
         signed = fill.fill_amount * fill.side.sign
-        cash = dict(self.cash)
-        cash[fill.currency] = cash.get(fill.currency, ZERO) - signed * fill.fill_price - fill.commission
+        before = self.cash.get(fill.currency, ZERO)
+        cash = {**self.cash, fill.currency: before - signed * fill.fill_price - fill.commission}
         slipped = _slippage(fill, signed)
-        positions = dict(self.positions)
-        held = self.positions.get(fill.symbol)
+        symbol = fill.symbol
+        held = self.positions.get(symbol)
         trade: ClosedTrade | None = None
-        if held is not None and held.quantity * signed < 0 and abs(signed) >= abs(held.quantity):
+        after: PositionState | None
+        if held is None:
+            after = _open(fill, signed, fill.commission, slipped, context)
+        elif held.quantity * signed < 0 and abs(signed) >= abs(held.quantity):
             fee, slip = _share(held, fill, fill.commission), _share(held, fill, slipped)
             trade = _close(held, fill, -held.quantity, fee, slip, context.reason)
-            del positions[fill.symbol]
             rest = signed + held.quantity
-            if rest:
-                positions[fill.symbol] = _open(fill, rest, fill.commission - fee, slipped - slip, context)
-        elif held is None:
-            positions[fill.symbol] = _open(fill, signed, fill.commission, slipped, context)
+            after = _open(fill, rest, fill.commission - fee, slipped - slip, context) if rest else None
         else:
-            positions[fill.symbol] = _change(held, fill, signed, slipped)
+            after = _change(held, fill, signed, slipped)
+        if trade is None and after is not None:
+            positions = {**self.positions, symbol: after}
+        else:  # left out, not deleted: each later copy of a dict with a gap in it would take ten times as long
+            positions = {key: other for key, other in self.positions.items() if key != symbol}  # order: of opening
+            if after is not None:
+                positions[symbol] = after
         return (
             Ledger(
                 cash,
@@ -199,8 +208,9 @@ class Ledger:
 
 
 def _check(fill: OrderFill) -> None:
-    amounts = (fill.fill_amount, fill.fill_price, fill.commission, fill.reference_price or ZERO)
-    if not all(amount.is_finite() for amount in amounts) or fill.fill_amount <= 0 or fill.fill_price <= 0:
+    amount, price = fill.fill_amount, fill.fill_price
+    finite = amount.is_finite() and price.is_finite() and fill.commission.is_finite()
+    if not finite or amount <= 0 or price <= 0 or not (fill.reference_price or ZERO).is_finite():
         raise ValueError(f"fill {fill.execution_id}: {fill.fill_amount} at {fill.fill_price} cannot be booked")
 
 

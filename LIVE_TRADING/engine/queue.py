@@ -55,7 +55,9 @@ class EventQueue:
         """
         if not self._length:
             raise IndexError("the queue is empty")
-        served = next(events for events in self._classes if events)
+        for served in self._classes:
+            if served:
+                break
         if len(served) == self._length:  # no lower class waits
             self._in_a_row = 0
         elif self._in_a_row >= SERVED_BEFORE_A_LOWER_CLASS:

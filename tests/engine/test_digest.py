@@ -194,8 +194,9 @@ def test_the_run_chains_cycles_fills_and_accounts_in_their_order() -> None:
     start = RunDigest()
     cycle, fill = start.with_cycle("d", "t"), start.with_fill(FILL, "entry")
     account = start.with_account(5, Decimal("10.00"), "AAA=4")
-    assert len({start.run, cycle.run, fill.run, account.run}) == 4
-    assert cycle.with_fill(FILL, "entry").run != fill.with_cycle("d", "t").run
+    runs = {made.texts()["run_digest"] for made in (start, cycle, fill, account)}
+    runs |= {cycle.with_fill(FILL, "entry").texts()["run_digest"], fill.with_cycle("d", "t").texts()["run_digest"]}
+    assert len(runs) == 6
     assert (cycle.cycles, fill.fill_count) == (1, 1)
     assert fill.decision == ""
     assert cycle.fills == ""
@@ -235,7 +236,7 @@ def account_digest(time_ns: int, cash: str, **held: str) -> RunDigest:
 
 def test_what_of_an_account_counts() -> None:
     one = account_digest(5, "10.00", BBB="1", AAA="2.0")
-    assert one.run == hashlib.sha256(b"\naccount|5|10|AAA=2,BBB=1").hexdigest()
+    assert one.run == hashlib.sha256(b"\naccount|5|10|AAA=2,BBB=1|").hexdigest()
     assert one == account_digest(5, "10", AAA="2", BBB="1")
     assert one != account_digest(6, "10", AAA="2", BBB="1")
     assert one != account_digest(5, "10.01", AAA="2", BBB="1")
