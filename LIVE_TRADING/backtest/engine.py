@@ -25,7 +25,7 @@ from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, Sub
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
-from LIVE_TRADING.engine.rule import TargetRule
+from LIVE_TRADING.engine.rule import TargetRule, targets_of
 from LIVE_TRADING.engine.schedule import SESSION_OPEN, Due, schedule
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
 from LIVE_TRADING.models.windows import Windows
@@ -227,7 +227,7 @@ class BacktestEngine:
         self._await(now_ns + self._latency.of(cycle_ns), answer)
 
     def _by_rule(self, rule: TargetRule, command: RunInference, feed: Peekable) -> TargetsReady:
-        return TargetsReady(command.cycle_time_ns, rule.targets(command.bars))
+        return TargetsReady(command.cycle_time_ns, targets_of(rule, command.bars))
 
     def _by_models(self, predictor: BlockPredictor, command: RunInference, feed: Peekable) -> PredictionsReady:
         cycle_ns = command.cycle_time_ns

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from LIVE_TRADING.common.events import (
+    Answer,
     ControlRequest,
     CycleAborted,
     OrderAck,
@@ -25,6 +26,7 @@ from LIVE_TRADING.common.events import (
     ScheduledTrigger,
     Stamped,
     SystemFault,
+    TargetsReady,
 )
 from LIVE_TRADING.common.types import BarBatch, BoolArray
 from LIVE_TRADING.common.units import NS_PER_S
@@ -93,6 +95,7 @@ class Announcer:
             OrderFill: lambda event, t_ns, commands: orders.filled(event, t_ns, self._core.state.orders, commands),
             OrderReject: lambda event, t_ns, _: orders.rejected(event, t_ns, self._before.orders),
             PredictionsReady: self._predictions,
+            TargetsReady: self._predictions,
             ScheduledTrigger: self._triggered,
             SystemFault: lambda event, t_ns, _: risk.fault(event, t_ns),
         }
@@ -214,7 +217,7 @@ class Announcer:
             trigger_s = 0.0  # a process that has ended did that part
         self._cycles.ended(command.result, t_ns, trigger_s + time.perf_counter() - self._started_s)
 
-    def _predictions(self, ready: PredictionsReady, t_ns: int, commands: Sequence[Command]) -> None:
+    def _predictions(self, ready: Answer, t_ns: int, commands: Sequence[Command]) -> None:
         """Tell predictions that no cycle waits for any more; those that one does are told with its decision."""
         if not any(isinstance(command, CycleDecided) for command in commands):
             cycle_ns = ready.cycle_time_ns

@@ -1,24 +1,29 @@
-"""Models at work beside the loop: in one worker thread, so that a slow one does not hold up fills."""
+"""Models, or a rule, at work beside the loop: in one worker thread, so that a slow one does not hold up fills."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from LIVE_TRADING.common.async_clock import AsyncClock, VirtualClock
-from LIVE_TRADING.common.events import CycleAborted, PredictionsReady
+from LIVE_TRADING.common.events import Answer, CycleAborted, PredictionsReady, TargetsReady
 from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.engine.commands import RunInference
 from LIVE_TRADING.engine.inbox import Inbox
 from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.rule import TargetRule, targets_of
 from LIVE_TRADING.models.windows import Windows
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
+
+FAILED = "inference_failed"
 
 
 class Predictor(Protocol):
@@ -44,14 +49,14 @@ class NoForecasts:
 
 
 class Inference:
-    """Answers `RunInference` with `PredictionsReady`, or with `CycleAborted` where none come, or not in time.
+    """Answers `RunInference` with `PredictionsReady`, or `TargetsReady` of a rule; with `CycleAborted` where none come.
 
-    `seconds` sums the time spent in models.
+    `seconds` sums the time spent in the models, or the rule.
     """
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: Predictor | TargetRule,
         clock: AsyncClock,
         inbox: Inbox,
         bus: NoticeBus,
@@ -70,9 +75,9 @@ class Inference:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def infer(self, command: RunInference) -> None:
-        """Ask the models for one cycle."""
+        """Ask for one cycle."""
         cycle_ns, requested_ns = command.cycle_time_ns, self._clock.now_ns()
-        future = asyncio.get_running_loop().run_in_executor(self._worker, self._timed_predict, *command.inputs())
+        future = asyncio.get_running_loop().run_in_executor(self._worker, _timed, self._question(command))
         if self._latency.times_out(cycle_ns):
             await self._clock.wait(None, requested_ns + self._latency.timeout_ns)
             self._timed_out(cycle_ns)
@@ -81,24 +86,41 @@ class Inference:
             if not future.done():
                 self._timed_out(cycle_ns)
         try:
-            said, duration_s = await future
-            ready = PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
-        except Exception as error:  # noqa: BLE001  whatever a model raises ends its cycle and stops new orders
-            self._inbox.fault("inference_failed", error)
-            self._inbox.put(CycleAborted(cycle_ns, "inference_failed"))
+            answer, duration_s = await future
+        except Exception as error:  # noqa: BLE001  whatever a model or a rule raises ends its cycle and stops new orders
+            self._inbox.fault(FAILED, error)
+            self._inbox.put(CycleAborted(cycle_ns, FAILED))
             return
         await self._clock.wait(None, requested_ns + self._latency.of(cycle_ns))
         self.seconds += duration_s
         emit.emit_inference_completed(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, duration_s=duration_s)
-        self._inbox.put(ready)
+        self._inbox.put(answer)
 
-    def _timed_predict(self, *inputs: Any) -> tuple[RawPredictions, float]:
-        started = time.perf_counter()
-        said = self._predictor.predict(*inputs)
-        return said, time.perf_counter() - started
+    def _question(self, command: RunInference) -> Callable[[], Answer]:
+        """Return what the worker is to do; what later events would change is copied now."""
+        if isinstance(self._predictor, TargetRule):
+            return partial(_targets, self._predictor, command)
+        return partial(_predictions, self._predictor, command.cycle_time_ns, *command.inputs())
 
     def _timed_out(self, cycle_ns: int) -> None:
         """Give a cycle up whose predictions do not come."""
         timeout_s = self._latency.timeout_ns / NS_PER_S
         emit.emit_prediction_timeout(self._bus, self._clock.now_ns(), cycle_time_ns=cycle_ns, timeout_s=timeout_s)
         self._inbox.put(CycleAborted(cycle_ns, "timeout"))
+
+
+def _targets(rule: TargetRule, command: RunInference) -> TargetsReady:
+    return TargetsReady(command.cycle_time_ns, targets_of(rule, command.bars))
+
+
+def _predictions(
+    predictor: Predictor, cycle_ns: int, features: FloatArray, windows: Windows | None = None
+) -> PredictionsReady:
+    said = predictor.predict(features) if windows is None else predictor.predict(features, windows)
+    return PredictionsReady(cycle_ns, said.raw, said.p_peak, said.p_valley)
+
+
+def _timed(question: Callable[[], Answer]) -> tuple[Answer, float]:
+    started = time.perf_counter()
+    answer = question()
+    return answer, time.perf_counter() - started

@@ -73,7 +73,7 @@ class FeedResult:
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
     """An event on file with what followed: commands, a failed handler, or nothing."""
 
     event: JournalRecord
@@ -102,7 +102,7 @@ def feed_journal(
     """
     events = commands_seen = last_seq = last_ns = 0
     unfinished: Unfinished | None = None
-    for entry in _entries(records, after_seq):
+    for entry in entries(records, after_seq):
         last_seq, last_ns = entry.event.seq, entry.event.t_ns
         if last_seq <= after_seq or entry.failed:
             continue
@@ -126,9 +126,9 @@ def feed_journal(
     return FeedResult(last_seq, last_ns, events, commands_seen, None, unfinished)
 
 
-def _entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[_Entry]:
+def entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[Entry]:
     """Yield the events on file, each with what followed; numbered without a gap from `after_seq` + 1 or before."""
-    entry: _Entry | None = None
+    entry: Entry | None = None
     for record in records:
         if record.kind == "event":
             expected = entry.event.seq + 1 if entry is not None else min(record.seq, after_seq + 1)
@@ -138,7 +138,7 @@ def _entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[_Entr
                 )
             if entry is not None:
                 yield entry
-            entry = _Entry(record, [])
+            entry = Entry(record, [])
         elif record.kind in ("run", "cut") and entry is None:
             continue
         elif entry is None or record.seq != entry.event.seq or record.kind not in ("commands", "failed"):

@@ -156,6 +156,7 @@ def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -
             "run_id",
             "config_hash",
             "symbols",
+            "families",
             "instruments",
             "interval_ns",
             "model_hashes",

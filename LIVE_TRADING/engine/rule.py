@@ -1,6 +1,6 @@
 """A rule in place of models: target weights straight from bars; orders, ledger, limits, venue and digests as ever.
 
-A backtest by rule runs the whole engine but stages 1 to 4: what the rule wants is sized into whole lots, past the
+A run by rule is the whole engine but stages 1 to 4: what the rule wants is sized into whole lots, past the
 pre-trade rules, through the exchange and into the same record. It measures an idea, or the engine, without training.
 """
 
@@ -47,7 +47,8 @@ class TargetRule(Protocol):
 
     Asked once per bar end of every session, in order, those before the start of the run included, so that its windows
     are full when it first counts. What it returns must depend on the bars that it has been given and on nothing else:
-    then two runs over the same bars are equal to the last bit.
+    then two runs over the same bars are equal to the last bit. A live engine asks it in a thread beside the loop, one
+    bar end after the other; after a restart it asks a fresh one for all bar ends on file.
     """
 
     def targets(self, bars: BarBatch) -> FloatArray:
@@ -56,6 +57,21 @@ class TargetRule(Protocol):
         NaN: leave the symbol as it is; 0: be flat.
         """
         ...
+
+
+def targets_of(rule: TargetRule, bars: BarBatch) -> FloatArray:
+    """Return what a rule wants (N,), an array of its own, whatever the rule does with the one it gave.
+
+    Raises
+    ------
+    ValueError
+        The rule's targets are not of shape (N,), or hold an infinity.
+    """
+    weights = np.array(rule.targets(bars), dtype=np.float64)
+    if weights.shape != bars.close.shape or np.isinf(weights).any():
+        wanted = bars.close.shape
+        raise ValueError(f"a rule gave targets of shape {weights.shape}; give {wanted} weights, NaN or finite")
+    return weights
 
 
 def on_targets(context: CoreContext, state: CoreState, ready: TargetsReady, now_ns: int) -> Step:
@@ -87,18 +103,10 @@ def on_targets(context: CoreContext, state: CoreState, ready: TargetsReady, now_
 
 
 def decide_by_rule(sizer: TargetSizer, weights: FloatArray, book: BookView) -> tuple[AllPredictions, Decision]:
-    """Return the records of stages 1 to 5: the first four empty, since a rule has none, the last what the rule wants.
-
-    Raises
-    ------
-    ValueError
-        `weights` is not of shape (N,), or holds an infinity.
-    """
+    """Return the records of stages 1 to 5: the first four empty, for a rule has none, the last what the rule wants."""
     n = len(book.symbols)
-    if np.shape(weights) != (n,) or np.isinf(weights).any():
-        raise ValueError(f"a rule gave targets of shape {np.shape(weights)}; give ({n},) weights, NaN or finite")
     sizing = sizer.size(
-        np.asarray(weights, dtype=np.float64),
+        weights,
         book.held_shares,
         book.price_usd,
         book.lot,

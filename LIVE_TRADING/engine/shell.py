@@ -38,6 +38,7 @@ from LIVE_TRADING.engine.inference import Inference, Predictor
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.outbound import Outbound
+from LIVE_TRADING.engine.rule import TargetRule
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE
 from LIVE_TRADING.engine.sources import Sources
 from LIVE_TRADING.engine.start_up import StartUp
@@ -70,7 +71,7 @@ class LiveShell:
         driver: Driver,
         broker: Broker,
         provider: DataProvider,
-        predictor: Predictor,
+        predictor: Predictor | TargetRule,
         clock: RealTimeClock | VirtualClock,
         *,
         latency: InferenceLatency | None = None,

@@ -28,6 +28,8 @@ from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core
+from LIVE_TRADING.engine.rule import TargetRule
+from LIVE_TRADING.engine.rule_memory import recall
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
 from LIVE_TRADING.engine.shell import LiveShell, ShellTimes
 from LIVE_TRADING.engine.start_notices import tell_models, tell_run
@@ -52,6 +54,8 @@ class TradingEngine:
         book and keeps the journal, but no symbol ever has a view.
     predictor
         Forecasts in place of the artifacts' models, on the run's grid of horizons and families.
+    rule
+        Target weights straight from bars, in place of models; see docs/rules.md.
     targets
         Subset of the artifacts' targets (`ret_5m`, ...) to forecast; the others have no view.
     config
@@ -80,6 +84,7 @@ class TradingEngine:
         *,
         facts: DataFacts,
         instruments: Mapping[str, Instrument],
+        rule: TargetRule | None = None,
         run_id: str = "adhoc",
         account: str = "PAPER",
         start_ns: int | None = None,
@@ -101,7 +106,7 @@ class TradingEngine:
         self._files = files
         self._lock = FolderLock(state_dir, files=files) if state_dir is not None else None
         self._observers = tuple(observers)
-        self._limited = run_root is None and predictor is None
+        self._limited = run_root is None and predictor is None and rule is None
         self._loads_models = run_root is not None and predictor is None
         self._targets = targets
         if self._limited:
@@ -121,10 +126,12 @@ class TradingEngine:
             run_root=run_root,
             predictor=predictor,
             targets=targets,
+            rule=rule,
         )
         self._plan, self._recovered = self._plan_and_open(planned, nonce)
         run = self._plan.run
-        self._predictor: Predictor = self._plan.predictor or NoForecasts(len(run.horizons), len(run.families))
+        models = self._plan.predictor or NoForecasts(len(run.horizons), len(run.families))
+        self._predictor: Predictor | TargetRule = models if rule is None else rule
         self._shell = self._build_shell()
 
     @property
@@ -232,7 +239,7 @@ class TradingEngine:
     def _open(self, plan: RunPlan, resume: bool) -> Recovered:
         core = plan.core()
         if self._state_dir is not None and resume:
-            return resume_run(
+            recovered = resume_run(
                 self._state_dir,
                 core,
                 self._observers,
@@ -240,6 +247,8 @@ class TradingEngine:
                 files=self._files,
                 segment_bytes=self._segment_bytes(),
             )
+            self._recall(plan, recovered)
+            return recovered
         announcer = Announcer(self._listened, core) if self._listened is not None else None
         start_ns = plan.feed_start_ns
         if self._state_dir is None:
@@ -253,6 +262,16 @@ class TradingEngine:
             journal.close()
             raise
         return Recovered(Driver(core, journal, self._observers, announcer=announcer), start_ns, start_ns)
+
+    def _recall(self, plan: RunPlan, recovered: Recovered) -> None:
+        journal = recovered.driver.journal
+        if plan.rule is None or journal is None:
+            return
+        try:
+            recall(plan.rule, journal.folder, plan.run)
+        except BaseException:
+            journal.close()
+            raise
 
     def _segment_bytes(self) -> int:
         return round(self._config.engine.journal_segment_mb * 2**20)

@@ -23,6 +23,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.latency import InferenceLatency
+from LIVE_TRADING.engine.rule import TargetRule
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, open_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 
@@ -108,9 +109,10 @@ def run_backtest(
     exchange: ExchangeConfig | None = None,
     observers: Sequence[Observer] = (),
     run_root: Path | None = None,
+    rule: TargetRule | None = None,
 ) -> Outcome:
-    plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root)
-    predictor = plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
+    plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root, rule=rule)
+    predictor = rule or plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
     provider = HistoricalDataProvider(panel, late=late)
     broker = BacktestBroker(exchange_for(panel, plan.feed_start_ns, exchange), panel.sessions)
     core = plan.core()
@@ -137,9 +139,12 @@ def run_shell(
     state_dir: Path | None = None,
     run_root: Path | None = None,
     max_cycles: int | None = None,
+    rule: TargetRule | None = None,
 ) -> Outcome:
-    plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root)
-    predictor = plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
+    plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root, rule=rule)
+    predictor = None
+    if rule is None:
+        predictor = plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
     clock = VirtualClock(plan.feed_start_ns)
     venue_file = state_dir / "paper_venue.json" if state_dir is not None else None
     broker = PaperBroker(exchange_for(panel, plan.feed_start_ns, exchange), panel.sessions, clock, venue_file)
@@ -154,6 +159,7 @@ def run_shell(
             clock=clock,
             facts=facts_of(panel),
             instruments=instruments_for(panel.symbols),
+            rule=rule,
             run_id="test",
             nonce="n",
             start_ns=start_ns,
