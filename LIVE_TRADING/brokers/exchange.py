@@ -42,7 +42,7 @@ from LIVE_TRADING.common.events import (
     OrderReject,
     VenueStatus,
 )
-from LIVE_TRADING.common.records import replaced
+from LIVE_TRADING.common.records import quick_init, replaced
 from LIVE_TRADING.common.types import BarBatch, Instrument, Order, Session
 from LIVE_TRADING.common.units import BPS, NS_PER_MS, round_to
 
@@ -70,6 +70,7 @@ class ExchangeConfig(FrozenConfig):
     fee_quantum: Decimal = Field(Decimal("0.0001"), gt=0, description="fees are rounded to this")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Report:
     """An event and the instant at which it reaches the engine."""
@@ -78,6 +79,7 @@ class Report:
     event: OrderEvent
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class WorkingOrder:
     """An order at the venue."""
@@ -93,6 +95,7 @@ class WorkingOrder:
         return self.order.quantity - self.filled
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
     """How an order stands at the venue, working or over."""

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from LIVE_TRADING.common.records import quick_init
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -32,13 +34,13 @@ class Record:
 class Side(StrEnum):
     """Side of an order or fill."""
 
+    sign: int
+
     BUY = "buy"
     SELL = "sell"
 
-    @property
-    def sign(self) -> int:
-        """Return +1 for buy, -1 for sell."""
-        return 1 if self is Side.BUY else -1
+    def __init__(self, value: str) -> None:
+        self.sign = 1 if value == "buy" else -1  # of signed quantities
 
 
 class Leg(StrEnum):
@@ -233,6 +235,7 @@ class SizingResult(Record):
     reason: CodeArray
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Order(Record):
     """An order as the engine means it. Quantities and prices are exact."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from LIVE_TRADING.common.codec import to_json_value
+from LIVE_TRADING.common.records import quick_init
 from LIVE_TRADING.common.types import BAR_FIELDS, BarBatch, FloatArray, Order
 from LIVE_TRADING.engine.cycle import CycleResult
 from LIVE_TRADING.engine.digest import fingerprint_text, fingerprints, stacked
@@ -14,6 +15,7 @@ from LIVE_TRADING.engine.ledger import ClosedTrade
 from LIVE_TRADING.models.windows import FeatureWindows, Windows
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class RunInference:
     """Predict from features (F, N) of the bar end `cycle_time_ns`. On file stand fingerprints of bars and features.
@@ -37,6 +39,7 @@ class RunInference:
         return {"cycle_time_ns": self.cycle_time_ns, "fingerprints": {"bars": bars, "features": features}}
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class SubmitOrder:
     """Send an order. `reason` is the `Reason` code of the decision."""
@@ -93,6 +96,7 @@ class AccountMarked:
     daily_loss_frac: float
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class CycleDecided:
     """A decision was taken, or a warm-up forecast made."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from LIVE_TRADING.common.records import quick_init
 from LIVE_TRADING.common.types import Instrument, Order, Rejection, Side
 from LIVE_TRADING.risk.exposure import reserved_shares
 from LIVE_TRADING.risk.state import TradingState
@@ -14,6 +15,7 @@ from LIVE_TRADING.risk.state import TradingState
 ROUNDING = 1e-9  # limits are inclusive: sums of floats that differ by less are equal
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class RiskContext:
     """Everything a verdict depends on besides the order; nothing else is read.
