@@ -39,6 +39,9 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
         core = start_core(state_dir, run)
         recovered = resume_run(state_dir, core)
         driver = recovered.driver
+        found = recovered.change.difference if recovered.change is not None else ""
+        if found:
+            print(f"this code would have commanded otherwise, so the next start is reduce_only: {found}")
         before = core.state.risk
         difference = core.state.reconcile.seen
         commands = driver.step(ControlRequest(action, reason, time.time_ns(), order, outcome), recovered.resume_ns)

@@ -24,6 +24,8 @@ from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.garbage import settle_memory
+from LIVE_TRADING.common.units import iso_utc
+from LIVE_TRADING.engine.control import code_change_text
 from LIVE_TRADING.engine.driver import Observer
 from LIVE_TRADING.engine.resume import VENUE_FILE, check_same_run, recorded_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
@@ -104,6 +106,16 @@ def _without_bars(source: Source, engine: TradingEngine, request: LiveRequest) -
     return without_bars_text(source.panel, start_ns, session_close_ns(source, request.end) or last_ns)
 
 
+def _restrictions(engine: TradingEngine) -> list[str]:
+    """Return what an operator should know before a resumed run goes on: other code, and what restricts trading."""
+    change = engine.recovered.change
+    said = [] if change is None else [code_change_text(change)]
+    if change is not None and change.difference:
+        said.append(f"trading starts as {TradingState.REDUCE_ONLY}")
+    latches = engine.core.state.risk.latches
+    return said + [f"{latch.state} since {iso_utc(latch.time_ns)}: {latch.message}" for latch in latches]
+
+
 def run_clock(speed: str) -> VirtualClock:
     """Return the clock of recorded data: `max` as fast as decisions can be taken, else a multiple of real time.
 
@@ -175,7 +187,6 @@ def run_live_trading(
 
     from LIVE_TRADING.alerting import AlertManager, alert_channels
     from LIVE_TRADING.cli.tables import live_table
-    from LIVE_TRADING.common.units import iso_utc
     from LIVE_TRADING.observability.latency import LatencyWatch
     from LIVE_TRADING.observability.logging import NoticeLogger
     from LIVE_TRADING.observability.metrics import MetricsCollector
@@ -207,6 +218,8 @@ def run_live_trading(
                 console.print(silent, soft_wrap=True, highlight=False)
             if engine.barrier_gate_off:
                 console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
+            for line in _restrictions(engine):
+                console.print(line, style="bold", soft_wrap=True, highlight=False, markup=False)
             if dry_run:
                 _check_recorded(request, run)
                 console.print("dry run: everything fits; nothing was traded")

@@ -10,9 +10,10 @@ from pathlib import Path
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.events import RunStarted, Stamped
 from LIVE_TRADING.common.exceptions import ConfigurationError
-from LIVE_TRADING.common.fingerprint import cpu_fingerprint
+from LIVE_TRADING.common.fingerprint import code_version, cpu_fingerprint
 from LIVE_TRADING.common.units import instant_ns, iso_utc
 from LIVE_TRADING.engine.archive import journal_start
+from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.commands import Command, CycleDecided
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.cycle import CycleResult
@@ -39,15 +40,21 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     start_seq, _ = journal_start(path)
     if start_seq:
         print(f"events up to {start_seq} were removed by engine.journal_keep_days; the replay begins after them")
-    fed = feed_journal(core, read_journal(path), after_seq=start_seq, listener=explainer)
+    left_after = Checkpoints(state_dir, run, core.parts).change_after
+    fed = feed_journal(core, read_journal(path), after_seq=start_seq, listener=explainer, left_after=left_after)
     wall_s = time.perf_counter() - started
     if tail := torn_tail(path):
         print(f"the journal ends in a torn record of {tail} bytes, which is left out")
+    for stretch in fed.passed:
+        print(stretch)
     if fed.difference is not None:
+        if run.code_version != code_version():
+            print(f"the run was started by {run.code_version}, this is {code_version()}")
         print(fed.difference)
         return int(ExitCode.HALTED)
     print(
-        f"{fed.events:,} events, {fed.commands:,} commands to {iso_utc(fed.last_ns)}: all as recorded "
+        f"{fed.events:,} events, {fed.commands:,} commands to {iso_utc(fed.last_ns)}: all "
+        f"{'else ' if fed.passed else ''}as recorded "
         f"({fed.events / wall_s:,.0f} events/s)"
     )
     for name, digest in core.state.digest.texts().items():
@@ -102,7 +109,9 @@ class _Explainer:
             There is no cycle at the instant that was asked for.
         """
         if self._at_ns is not None:
-            raise ConfigurationError(f"--at {iso_utc(self._at_ns)}: no cycle was decided then; give the end of a bar")
+            raise ConfigurationError(
+                f"--at {iso_utc(self._at_ns)}: no cycle was decided then by this code; give the end of a bar"
+            )
         print(f"no cycle acted on {self._symbol}; --at explains a cycle that did not")
 
 

@@ -237,6 +237,7 @@ EVENT_TYPES: dict[str, Any] = {
         events.OrderStatusReport,
         events.BrokerSnapshot,
         events.ControlRequest,
+        events.CodeChanged,
         events.PredictionsReady,
         events.TargetsReady,
         BarBatch,

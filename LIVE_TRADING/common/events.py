@@ -301,6 +301,21 @@ class CycleAborted:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeChanged:
+    """From here on other code decides than `before` it, or the same code could not give what is on file.
+
+    `first_seq` is the first event after which this code, `code`, would have commanded something else than what is on
+    file, and `difference` says what; 0 and "" where nothing that was compared differs.
+    """
+
+    code: str
+    before: str
+    first_seq: int
+    difference: str
+    timestamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted:
     """Opens a run: all that a replay needs beside the events. Arrays as nested lists (H, M); no secrets."""
 
@@ -343,6 +358,7 @@ Event = (
     | OrderStatusReport
     | BrokerSnapshot
     | ControlRequest
+    | CodeChanged
     | Answer
     | BarBatch
     | ScheduledTrigger
@@ -363,6 +379,7 @@ ORDER_REPORTS = (
 
 PRIORITY: dict[type, Priority] = {
     SystemFault: Priority.SYSTEM,
+    CodeChanged: Priority.SYSTEM,
     OrderFill: Priority.FILL,
     OrderReject: Priority.REJECT,
     OrderAck: Priority.ORDER,

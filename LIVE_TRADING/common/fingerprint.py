@@ -1,10 +1,25 @@
-"""What equality of digests depends on besides the code: CPU features, numpy and the C library."""
+"""What equality of digests depends on: the code, CPU features, numpy and the C library."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
+from functools import lru_cache
 from pathlib import Path
+
+from LIVE_TRADING import __version__
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Return the package's version and a hash of its sources, as 0.1.0+1a2b3c4d5e6f: what decides, to the line."""
+    hashed = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_bytes()
+        hashed.update(f"{path.relative_to(PACKAGE).as_posix()}\n{len(text)}\n".encode() + text)
+    return f"{__version__}+{hashed.hexdigest()[:12]}"
 
 
 def cpu_fingerprint() -> str:

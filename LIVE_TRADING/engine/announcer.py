@@ -15,6 +15,7 @@ import numpy as np
 
 from LIVE_TRADING.common.events import (
     Answer,
+    CodeChanged,
     ControlRequest,
     CycleAborted,
     OrderAck,
@@ -87,6 +88,7 @@ class Announcer:
         orders, risk = self._orders, self._risk
         return {
             BarBatch: self._bars,
+            CodeChanged: lambda event, t_ns, _: risk.code_changed(event, t_ns),
             ControlRequest: risk.control,
             CycleAborted: self._aborted,
             OrderAck: lambda event, t_ns, _: orders.acknowledged(event, t_ns, self._before.orders),

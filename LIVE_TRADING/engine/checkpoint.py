@@ -5,8 +5,9 @@ engine_state.json     for people and monitors (P18): cycle, equity, cash, positi
 trades.json           export of the last round trips
 bandit_state.json     export of the bandit
 arrays-<seq>.npz      market memory and the core's state after event <seq>; what a restart loads
+code-<seq>.npz        the same where other code took over after event <seq>; what a replay goes on from
 
-All four carry the sequence number of the event they follow. Each is written whole or not at all.
+All carry the sequence number of the event they follow. Each is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from LIVE_TRADING.learning import BanditPersistence
 from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
 from LIVE_TRADING.risk import RiskMemory
 
-SCHEMA = 2
+SCHEMA = 3
 GENERATIONS = 2
 STATE_FILE, PREVIOUS_FILE = "engine_state.json", "engine_state.previous.json"
-_ARRAYS = re.compile(r"arrays-(\d{12})\.npz$")
+_ARRAYS, _CHANGES = re.compile(r"arrays-(\d{12})\.npz$"), "code-*.npz"
 # not of a checkpoint, or kept by those who know them best
-_OTHERWISE = ("market", "pending", "collected", "risk", "bandit")
+_OTHERWISE = ("market", "pending", "risk", "bandit")
 # what damaged bytes make of zip, numpy, JSON and the records
 _UNREADABLE = (
     ValueError,
@@ -60,6 +61,11 @@ _UNREADABLE = (
 def arrays_name(seq: int) -> str:
     """Return the name of the arrays file after an event."""
     return f"arrays-{seq:012d}.npz"
+
+
+def change_name(seq: int) -> str:
+    """Return the name of the file that other code leaves where it takes over after an event."""
+    return f"code-{seq:012d}.npz"
 
 
 def can_checkpoint(state: CoreState) -> bool:
@@ -111,7 +117,9 @@ def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, in
             raise StateError(
                 f"{where}: schema {record['schema']} is newer than {SCHEMA}: use a newer version to read it"
             )
-        core = _second(record["core"]) if record["schema"] == 1 else record["core"]
+        core = record["core"]
+        for upgrade in _UPGRADES[record["schema"] - 1 :]:
+            core = upgrade(core)
         unknown = core.keys() ^ {*_plain_fields(), "risk", "bandit"}
         if unknown:
             raise ValueError(f"fields {', '.join(sorted(unknown))} missing or unknown")
@@ -138,6 +146,14 @@ def _second(core: dict[str, Any]) -> dict[str, Any]:
     upgraded = {name: values for name, values in quotes.items() if name != "close"}
     upgraded |= {"price": quotes["close"], "price_ns": quotes["bar_end_ns"], "taken_ns": [-1] * len(quotes["close"])}
     return core | {"quotes": upgraded}
+
+
+def _third(core: dict[str, Any]) -> dict[str, Any]:
+    """Return the core of schema 2 as that of schema 3: no bars were under way, and the code was that of the run."""
+    return core | {"collected": [], "code": ""}
+
+
+_UPGRADES = (_second, _third)
 
 
 def _bandit(parts: Assembly) -> BanditPersistence:
@@ -208,6 +224,31 @@ class Checkpoints:
         """Write the arrays file of what `take` gave, in any thread."""
         path = self._folder / arrays_name(taken.seq)
         write_atomic_bytes(path, encode_taken(taken, self._parts), files=self._files)
+
+    def write_change(self, state: CoreState, seq: int) -> None:
+        """Write code-<seq>.npz; no cycle may be in flight. It stays as long as the events before it."""
+        path = self._folder / change_name(seq)
+        write_atomic_bytes(path, encode_core(state, seq, self._parts), files=self._files)
+
+    def change_after(self, seq: int) -> CoreState | None:
+        """Return the state that was left where other code took over after an event; None where none was.
+
+        Raises
+        ------
+        StateError
+            It cannot be read.
+        """
+        path = self._folder / change_name(seq)
+        return self.load(path)[0] if path.exists() else None
+
+    def drop_changes(self, before_seq: int) -> None:
+        """Remove what was left where other code took over, of events that are not on file any more."""
+        for path in glob_sorted(self._folder, _CHANGES):
+            if path.name < change_name(before_seq):
+                try:
+                    self._files.remove(path)
+                except OSError as error:
+                    raise StateError(f"{path}: cannot be removed: {error}") from error
 
     def drop_old(self, start_seq: int = 0, keep: Collection[int] = ()) -> None:
         """Remove all arrays files but the newest two, that of the journal's start, and those to keep."""

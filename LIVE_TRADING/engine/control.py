@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from LIVE_TRADING.common.events import ControlRequest, SystemFault
+from LIVE_TRADING.common.events import CodeChanged, ControlRequest, SystemFault
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.engine.commands import Anomaly, Command, RequestSnapshot, TradingStateChanged
 from LIVE_TRADING.engine.context import CoreContext, Step
@@ -21,6 +21,7 @@ OUTCOMES = {
     "rejected": OrderStatus.REJECTED,
 }
 DISK_LOW = "disk_low"
+CODE_CHANGED = "code_changed"
 
 
 def on_control(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
@@ -79,6 +80,30 @@ def on_fault(context: CoreContext, state: CoreState, fault: SystemFault, now_ns:
         return state, []
     after, cancels = cancel_new_risk(replace(state, risk=risk), now_ns)
     return after, [*state_changes(state.risk, risk), *cancels]
+
+
+def on_code_changed(context: CoreContext, state: CoreState, changed: CodeChanged, now_ns: int) -> Step:
+    """Note which code decides from here on; where it would have decided otherwise, open nothing until a person looks.
+
+    What is on file stands: the state before this event is that of the record already.
+    """
+    state = replace(state, code=changed.code)
+    if not changed.difference:
+        return state, []
+    risk = context.parts.guardrails.restrict(state.risk, CODE_CHANGED, code_change_text(changed), now_ns)
+    after, cancels = cancel_new_risk(replace(state, risk=risk), now_ns)
+    return after, [*state_changes(state.risk, risk), *cancels]
+
+
+def code_change_text(changed: CodeChanged) -> str:
+    """Return a change of code in words, with what an operator can do where this code would have decided otherwise."""
+    said = f"{changed.code} decides from here on, {changed.before or 'other code'} did before"
+    if not changed.difference:
+        return said
+    return (
+        f"{said} and commanded what this code would not have; what is on file stands. Look at the difference, then "
+        f"lift this with `python -m bin.control resume --reason WHY --state-dir FOLDER`. {changed.difference}"
+    )
 
 
 def state_changes(before: RiskMemory, after: RiskMemory) -> list[Command]:

@@ -14,6 +14,7 @@ from LIVE_TRADING.common.events import (
     ORDER_REPORTS,
     BrokerSnapshot,
     CancelRejected,
+    CodeChanged,
     ControlRequest,
     CycleAborted,
     MarketData,
@@ -37,7 +38,7 @@ from LIVE_TRADING.engine.assembly import Assembly
 from LIVE_TRADING.engine.bar_end import on_bars, on_trigger
 from LIVE_TRADING.engine.commands import Command
 from LIVE_TRADING.engine.context import CoreContext, Step
-from LIVE_TRADING.engine.control import on_control, on_fault
+from LIVE_TRADING.engine.control import on_code_changed, on_control, on_fault
 from LIVE_TRADING.engine.deciding import on_aborted, on_predictions
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.ledger import Ledger
@@ -70,6 +71,7 @@ HANDLERS: dict[type, Callable[[CoreContext, CoreState, Any, int], Step]] = {
     OrderStatusReport: on_status_report,
     BrokerSnapshot: on_snapshot,
     ControlRequest: on_control,
+    CodeChanged: on_code_changed,
     PredictionsReady: on_predictions,
     TargetsReady: on_targets,
     BarBatch: on_bars,

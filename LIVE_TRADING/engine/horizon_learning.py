@@ -33,7 +33,7 @@ def learn(context: CoreContext, state: CoreState) -> Step:
 def round_trip(trade: ClosedTrade) -> RoundTrip | None:
     """Return what the bandit learns from a closed trade; None for one it did not decide."""
     ticket = trade.ticket
-    if ticket is None:
+    if ticket is None or not ticket.qualifies:
         return None
     entry = PendingReward(
         order_number=trade.entry_order_number,

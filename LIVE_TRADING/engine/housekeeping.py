@@ -70,6 +70,7 @@ class Housekeeper:
         cut = cut_beginning(self._folder, bases, now_ns - self._keep_ns, files=self._files)
         if cut is not None:
             self._checkpoints.drop_old(cut, [seq for seq in bases if seq > cut])
+            self._checkpoints.drop_changes(cut)
 
     def _bases(self, sequences: list[int]) -> set[int]:
         """Return the first checkpoint in each segment."""

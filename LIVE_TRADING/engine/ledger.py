@@ -21,7 +21,8 @@ SHARE_QUANTUM = Decimal("1e-8")
 class EntryTicket:
     """What an entry was decided on; travels with the order, is kept by the position and settles the bandit.
 
-    `horizon` is the row of the drawn horizon, `probability` that of the draw, `qualifies` the set it was drawn from.
+    `horizon` is the row of the drawn horizon, `probability` that of the draw, `qualifies` the set it was drawn from;
+    empty, and numbers NaN, where only the horizon is on file.
     """
 
     horizon: int

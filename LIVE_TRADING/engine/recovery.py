@@ -1,4 +1,9 @@
-"""Feeding a journal to a core and comparing what it commands with what is on file. Restart and replay share this."""
+"""Feeding a journal to a core and comparing what it commands with what is on file. Restart and replay share this.
+
+What is on file is what happened: where the core would have commanded something else, its state is made that of the
+record (`recorded`), and the feeding goes on. Whether that may be is told by what follows: a change of code on file
+(`CodeChanged`) explains the differences before it; to a restart any difference is one.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,20 @@ from typing import Any
 import orjson
 
 from LIVE_TRADING.common.codec import decode
-from LIVE_TRADING.common.events import CancelRejected, Event, OrderReject, Stamped
+from LIVE_TRADING.common.events import CancelRejected, CodeChanged, Event, OrderReject, Stamped
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.common.fingerprint import code_version
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.commands import CancelOrder, Command, SubmitOrder, command_record
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.digest import first_difference
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.journal import JournalRecord
+from LIVE_TRADING.engine.recorded import as_recorded
+from LIVE_TRADING.engine.state import CoreState
 
 Listener = Callable[[Stamped, list[Command]], None]
+StateAfter = Callable[[int], CoreState | None]
 
 NEVER_SENT = "never sent: the process ended before"
 
@@ -61,8 +70,31 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Events that other code, `code`, decided: from the first difference to the change of code after `last_seq`.
+
+    `goes_on_from_file`: what follows was compared from the state that was left there, to the last bit.
+    """
+
+    first: Difference
+    last_seq: int
+    code: str
+    goes_on_from_file: bool
+
+    def __str__(self) -> str:
+        went_on = "the state left there" if self.goes_on_from_file else "what they say, no state was left there"
+        return (
+            f"events {self.first.seq} to {self.last_seq} were decided by {self.code or 'other code'} and are passed "
+            f"over; compared again from {went_on}; {self.first}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class FeedResult:
-    """How far a journal was fed, the first difference, if any, and what a crash left unfinished at its end."""
+    """How far a journal was fed, the first difference that nothing on file explains, and what was left unfinished.
+
+    `stopped`: the difference could not be passed, so the core stands before it. `unfinished` is what a crash left so.
+    """
 
     last_seq: int
     last_ns: int
@@ -70,6 +102,8 @@ class FeedResult:
     commands: int
     difference: Difference | None
     unfinished: Unfinished | None = None
+    passed: tuple[PassedOver, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -88,11 +122,13 @@ def feed_journal(
     *,
     after_seq: int = 0,
     listener: Listener | None = None,
+    left_after: StateAfter = lambda seq: None,
 ) -> FeedResult:
-    """Feed the events after `after_seq` until the end of the file or the first difference.
+    """Feed the events after `after_seq` until the end of the file, or a difference that cannot be passed.
 
     An event whose handler raised is passed over, as it was then. The last event's commands may be missing: a crash
-    between the two records; they are taken from the core.
+    between the two records; they are taken from the core. `listener` is told what was compared and found equal;
+    `left_after` gives the state that was left where other code took over after an event.
 
     Raises
     ------
@@ -100,30 +136,79 @@ def feed_journal(
         A record is missing, out of place, or of a kind that this version does not know; or the file ends before
         `after_seq`.
     """
-    events = commands_seen = last_seq = last_ns = 0
-    unfinished: Unfinished | None = None
+    fed = _Fed(core)
     for entry in entries(records, after_seq):
-        last_seq, last_ns = entry.event.seq, entry.event.t_ns
-        if last_seq <= after_seq or entry.failed:
+        fed.last_seq, fed.last_ns = entry.event.seq, entry.event.t_ns
+        if fed.last_seq <= after_seq or entry.failed:
             continue
-        stamped = Stamped(last_seq, last_ns, _event_of(entry.event))
+        stamped = Stamped(fed.last_seq, fed.last_ns, _event_of(entry.event))
+        if isinstance(stamped.event, CodeChanged) and not fed.explained_by(stamped, left_after(stamped.seq - 1)):
+            return fed.result(stopped=True)
+        before = core.state
         try:
             commands = core.handle(stamped)
         except Exception as error:  # noqa: BLE001  whatever it is: on file the handler did not raise
-            difference = _raised(stamped, entry.commands, error)
-            return FeedResult(last_seq, last_ns, events, commands_seen, difference)
-        events, commands_seen = events + 1, commands_seen + len(commands)
+            fed.difference = fed.difference or _raised(stamped, entry.commands, error)
+            return fed.result(stopped=True)
+        fed.events, fed.commands = fed.events + 1, fed.commands + len(commands)
         replayed = _plain([command_record(command) for command in commands])
         if entry.is_last and not entry.commands and commands:
-            unfinished = Unfinished(stamped, commands)
+            fed.unfinished = Unfinished(stamped, commands)
         elif replayed != entry.commands:
-            difference = _differ(core, stamped, entry.commands, replayed)
-            return FeedResult(last_seq, last_ns, events, commands_seen, difference)
-        if listener is not None:
+            fed.difference = fed.difference or _differ(core, stamped, entry.commands, replayed)
+            try:
+                core.restore(as_recorded(core.run, core.parts, (before, core.state), commands, entry.commands))
+            except StateError:
+                return fed.result(stopped=True)
+        if listener is not None and fed.difference is None:
             listener(stamped, commands)
-    if last_seq < after_seq:
-        raise StateError(f"journal: ends with event {last_seq}, the checkpoint follows event {after_seq}: it was cut")
-    return FeedResult(last_seq, last_ns, events, commands_seen, None, unfinished)
+    if fed.last_seq < after_seq:
+        raise StateError(
+            f"journal: ends with event {fed.last_seq}, the checkpoint follows event {after_seq}: it was cut"
+        )
+    return fed.result()
+
+
+@dataclass(slots=True)
+class _Fed:
+    """How far the feeding is. `difference` is the first since the last change of code."""
+
+    core: EngineCore
+    last_seq: int = 0
+    last_ns: int = 0
+    events: int = 0
+    commands: int = 0
+    difference: Difference | None = None
+    unfinished: Unfinished | None = None
+    passed: tuple[PassedOver, ...] = ()
+
+    def explained_by(self, stamped: Stamped, left: CoreState | None) -> bool:
+        """Go on behind a change of code; return False where it does not explain a difference before it.
+
+        It does where other code than this decided, or where the process that took over found the like.
+        """
+        changed: CodeChanged = stamped.event  # type: ignore[assignment]
+        if self.difference is not None:
+            if changed.before == code_version() and not changed.difference:
+                return False
+            passed = PassedOver(self.difference, stamped.seq - 1, changed.before, left is not None)
+            self.passed, self.difference = (*self.passed, passed), None
+        if left is not None:
+            self.core.restore(left)
+        return True
+
+    def result(self, *, stopped: bool = False) -> FeedResult:
+        """Return what was found."""
+        return FeedResult(
+            self.last_seq,
+            self.last_ns,
+            self.events,
+            self.commands,
+            self.difference,
+            self.unfinished,
+            self.passed,
+            stopped,
+        )
 
 
 def entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[Entry]:

@@ -6,21 +6,26 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from LIVE_TRADING.common.codec import record_from
 from LIVE_TRADING.common.determinism import glob_sorted
-from LIVE_TRADING.common.events import RunStarted
+from LIVE_TRADING.common.events import CodeChanged, CycleAborted, RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
+from LIVE_TRADING.common.fingerprint import code_version
 from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.archive import journal_start
 from LIVE_TRADING.engine.assembly import assemble
 from LIVE_TRADING.engine.checkpoint import PREVIOUS_FILE, Checkpoints, arrays_name
+from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.journal import FOLDER, SEGMENT_BYTES, Journal, read_journal
-from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
 from LIVE_TRADING.engine.segments import list_segments
 from LIVE_TRADING.observability.bus import NoticeBus
 
@@ -40,6 +45,8 @@ class Recovered:
     cut_bytes        length of a torn tail of the journal
     checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
     unreadable       newer checkpoints that could not be read, and why
+    change           what to tell the core first, where other code decided before or this code could not give what is
+                     on file; see `take_over`
     """
 
     driver: Driver
@@ -51,6 +58,7 @@ class Recovered:
     checkpoint_seq: int = 0
     replayed: int = 0
     unreadable: tuple[str, ...] = ()
+    change: CodeChanged | None = None
 
 
 def recorded_run(state_dir: Path) -> RunStarted | None:
@@ -79,7 +87,9 @@ def recorded_run(state_dir: Path) -> RunStarted | None:
 
 def _after_journal(name: str) -> bool:
     """Return whether a session writes this file only after its journal has begun."""
-    return name in (*EXPORTS, PREVIOUS_FILE, VENUE_FILE) or (name.startswith("arrays-") and name != arrays_name(0))
+    return name in (*EXPORTS, PREVIOUS_FILE, VENUE_FILE) or (
+        name.startswith(("arrays-", "code-")) and name != arrays_name(0)
+    )
 
 
 def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
@@ -105,14 +115,14 @@ def resume_run(
 ) -> Recovered:
     """Load the newest readable checkpoint, feed the rest of the journal, and stand where the process ended.
 
-    Nothing is decided again: commands on file are facts. A cycle that was waiting for predictions is aborted. What is
-    fed is history, and not told to observers or bus; what follows from here on is.
+    Nothing is decided again: commands on file are facts, also where this code would have commanded something else. A
+    cycle that was waiting for predictions is aborted. What is fed is history, and not told to observers or bus; what
+    follows from here on is.
 
     Raises
     ------
     StateError
-        No checkpoint can be read, an export is no JSON, or this code would have commanded something else than what is
-        on file.
+        No checkpoint can be read, an export is no JSON, or this code fails on what is on file or does not know it.
     """
     for name in EXPORTS:  # nothing is taken from them, but what cannot be read would be overwritten unseen
         if (state_dir / name).is_file():
@@ -132,10 +142,14 @@ def resume_run(
     else:
         raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
     journal = Journal(state_dir, files=files, segment_bytes=segment_bytes)
-    fed = feed_journal(core, read_journal(journal.folder, after_seq=after_seq), after_seq=after_seq)
+    records = read_journal(journal.folder, after_seq=after_seq)
+    fed = feed_journal(core, records, after_seq=after_seq, left_after=checkpoints.change_after)
     last_seq = max(fed.last_seq, after_seq)
-    if fed.difference is not None:
-        raise StateError(f"{state_dir}: this code does not give what is on file: {fed.difference}")
+    if fed.stopped:
+        journal.close()
+        raise StateError(
+            f"{state_dir}: this code cannot go on from what is on file, use the code that wrote it: {fed.difference}"
+        )
     announcer = Announcer(bus, core) if bus is not None else None
     driver = Driver(core, journal, observers, announcer=announcer, next_seq=last_seq + 1)
     if fed.unfinished is not None:
@@ -144,17 +158,60 @@ def resume_run(
     now_ns = core.state.now_ns
     fed_ns = min(now_ns, max(core.run.started_ns, core.state.market.advanced_to_ns))
     return Recovered(
-        driver, now_ns, fed_ns, True, pending_ns, journal.cut_bytes, after_seq, fed.events, tuple(unreadable)
+        driver,
+        now_ns,
+        fed_ns,
+        True,
+        pending_ns,
+        journal.cut_bytes,
+        after_seq,
+        fed.events,
+        tuple(unreadable),
+        _change(fed, core.state.code or _code_at_start(journal.folder), now_ns),
     )
 
 
+def _code_at_start(folder: Path) -> str:
+    run: dict[str, str] = journal_start(folder)[1].data[0]
+    return run.get("code_version", "")
+
+
+def _change(fed: FeedResult, before: str, now_ns: int) -> CodeChanged | None:
+    """Return what the core is to be told of the code that it runs, if anything; `before` is that which decided."""
+    code = code_version()
+    if fed.difference is not None:
+        return CodeChanged(code, before, fed.difference.seq, str(fed.difference), now_ns)
+    return CodeChanged(code, before, 0, "", now_ns) if before not in ("", code) else None
+
+
+def take_over(recovered: Recovered, state_dir: Path, *, files: FileLayer = OS_FILES) -> None:
+    """Abort the cycle whose predictions are lost, and leave the state from which a replay goes on by this code.
+
+    The change itself is for the caller to tell the core, before anything else, so that what follows is carried out.
+
+    Raises
+    ------
+    StateError
+        The journal cannot be made durable, or the state cannot be written.
+    """
+    driver, core = recovered.driver, recovered.driver.core
+    if recovered.pending_ns is not None:
+        driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
+    if recovered.change is None or driver.journal is None:
+        return
+    driver.journal.sync()
+    Checkpoints(state_dir, core.run, core.parts, files=files).write_change(core.state, driver.seq)
+
+
 def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
-    """Refuse to go on with a run under another configuration, universe or models."""
+    """Refuse to go on with a run under another configuration, universe or models; other code may go on.
+
+    Settings that the code on file did not have yet count as their defaults, so that new code with new settings goes on.
+    """
     different = [
         f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
         for name in (
             "run_id",
-            "config_hash",
             "symbols",
             "families",
             "instruments",
@@ -166,8 +223,39 @@ def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -
         )
         if getattr(recorded, name) != getattr(planned, name)
     ]
+    if recorded.config_hash != planned.config_hash:
+        different += _other_settings(recorded.config, planned.config)
     if different:
         raise ConfigurationError(
             f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
             "give the same, or another --state-dir"
         )
+
+
+def _other_settings(recorded: dict[str, Any], planned: dict[str, Any]) -> list[str]:
+    """Return each setting that is another now, with its place; those that only one side has are named, too."""
+    try:
+        completed = EngineConfig.model_validate(recorded).model_dump(mode="json")
+    except ValidationError as error:
+        wrong = [(".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()]
+        return [f"{place}: on file, and refused by this version: {message}" for place, message in wrong]
+    then, now = _leaves(completed), _leaves(planned)
+    return [
+        f"{place}: on file {then.get(place, 'absent')!r:.80}, now {now.get(place, 'absent')!r:.80}"
+        for place in sorted(then.keys() | now.keys())
+        if then.get(place, _ABSENT) != now.get(place, _ABSENT)
+    ]
+
+
+_ABSENT = object()
+
+
+def _leaves(tree: dict[str, Any], place: str = "") -> dict[str, Any]:
+    """Return the settings by their dotted place."""
+    found: dict[str, Any] = {}
+    for key, value in sorted(tree.items()):
+        if isinstance(value, dict) and value:
+            found |= _leaves(value, f"{place}{key}.")
+        else:
+            found[place + key] = value
+    return found

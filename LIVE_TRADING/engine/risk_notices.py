@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from LIVE_TRADING.common.events import ControlRequest, RunStarted, SystemFault
+from LIVE_TRADING.common.events import CodeChanged, ControlRequest, RunStarted, SystemFault
 from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, TradingStateChanged
+from LIVE_TRADING.engine.control import CODE_CHANGED, code_change_text
 from LIVE_TRADING.observability import emit_safety as emit
 from LIVE_TRADING.observability.emit_orders import emit_account_marked
 from LIVE_TRADING.observability.events import Publisher, Severity
@@ -96,6 +97,11 @@ class RiskNotices:
         emit.emit_control_applied(self._bus, t_ns, action=request.action, reason=request.reason)
         if request.action == _KILL:
             emit.emit_kill_switch(self._bus, t_ns, source="operator", reason=request.reason)
+
+    def code_changed(self, changed: CodeChanged, t_ns: int) -> None:
+        """Tell that other code decides, loudly where it would have decided otherwise."""
+        severity = Severity.ERROR if changed.difference else Severity.INFO
+        emit.emit_error(self._bus, t_ns, component=CODE_CHANGED, message=code_change_text(changed), severity=severity)
 
     def fault(self, fault: SystemFault, t_ns: int) -> None:
         """Tell a failure outside the core; an event that could not be handled has been told already."""

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from LIVE_TRADING import __version__
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.config import config_hash
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, ModelLoadError
-from LIVE_TRADING.common.fingerprint import cpu_fingerprint
+from LIVE_TRADING.common.fingerprint import code_version, cpu_fingerprint
 from LIVE_TRADING.common.horizons import HORIZON_NAMES, INTRADAY_MINUTES
 from LIVE_TRADING.common.types import FloatArray, Instrument, RawPredictions, Session
 from LIVE_TRADING.common.units import NS_PER_MINUTE, iso_utc, money
@@ -176,7 +175,7 @@ def open_run(
         run_id=run_id,
         account=account,
         mode=config.engine.mode,
-        code_version=__version__,
+        code_version=code_version(),
         cpu_fingerprint=cpu_fingerprint(),
         config=config.model_dump(mode="json"),
         config_hash=config_hash(config),

@@ -49,8 +49,8 @@ class CoreState:
 
     `opened_ns` is the open of the last session that was opened, `collected` holds bars whose cycle has not been
     triggered, by bar end, `matured` the trades that the bandit has not learned from; `reports` counts what was said of
-    orders. With `learning.mode: hedge`, `awaited` holds the entries of which some horizon has not ended, `settled` what
-    is known and not yet learned.
+    orders; `code` is the version that decides, "" for that of the run's start. With `learning.mode: hedge`, `awaited`
+    holds the entries of which some horizon has not ended, `settled` what is known and not yet learned.
     """
 
     ledger: Ledger
@@ -76,6 +76,7 @@ class CoreState:
     equity: Decimal = Decimal(0)
     reports: int = 0
     reconcile: ReconcileMemory = ReconcileMemory()
+    code: str = ""
 
     @property
     def book_version(self) -> int:

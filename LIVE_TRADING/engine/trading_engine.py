@@ -11,7 +11,7 @@ from pathlib import Path
 from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.codec import to_json_value
-from LIVE_TRADING.common.events import ControlRequest, CycleAborted, RunStarted
+from LIVE_TRADING.common.events import ControlRequest, RunStarted
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.common.types import Instrument
@@ -27,7 +27,7 @@ from LIVE_TRADING.engine.inference import NoForecasts, Predictor
 from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
-from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core
+from LIVE_TRADING.engine.resume import Recovered, check_same_run, recorded_run, resume_run, start_core, take_over
 from LIVE_TRADING.engine.rule import TargetRule
 from LIVE_TRADING.engine.rule_memory import recall
 from LIVE_TRADING.engine.run_setup import DataFacts, RunPlan, RunPredictor, open_run
@@ -195,8 +195,10 @@ class TradingEngine:
 
     async def _trade(self, max_cycles: int | None, on_cycle: Callable[[int], None] | None) -> str:
         recovered = self._recovered
-        if recovered.pending_ns is not None:
-            recovered.driver.step(CycleAborted(recovered.pending_ns, "restart"), recovered.resume_ns)
+        if self._state_dir is not None:
+            take_over(recovered, self._state_dir, files=self._files)
+        if recovered.change is not None:
+            self._shell.put(recovered.change)
         self._shell.on_cycle = on_cycle
         return await self._shell.run(recovered.fed_ns, self._plan.end_ns, max_cycles)
 

@@ -19,6 +19,7 @@ from market_files import EXTRA, SYMBOLS
 from LIVE_TRADING.cli import live
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.files import FolderLock
+from LIVE_TRADING.engine.journal import FOLDER, read_journal, to_line
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from tests.support.journals import journal_lines, last_segment, write_journal
 
@@ -97,15 +98,15 @@ def test_dry_run_says_that_a_session_was_started_differently(bench: Bench, stopp
     state = Path(shutil.copytree(stopped, tmp_path / "state"))
     result = trade_on_paper(bench, state, "--dry-run", "--set", "arbitration.reserve_bps=3")
     assert result.exit_code == ExitCode.USAGE
-    assert "config_hash" in result.output
+    assert "arbitration.reserve_bps: on file 0.0, now 3.0" in result.output
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        pytest.param(("--set", "sizing.max_weight=0.01"), "config_hash", id="configuration"),
-        pytest.param(("--symbols", "S0001"), "config_hash", id="symbols-to-trade"),
-        pytest.param(("--initial-cash", "5000"), "config_hash", id="cash"),
+        pytest.param(("--set", "sizing.max_weight=0.01"), "max_weight: on file 0.05, now 0.01", id="configuration"),
+        pytest.param(("--symbols", "S0001"), "engine.trade_symbols: on file [], now", id="symbols-to-trade"),
+        pytest.param(("--initial-cash", "5000"), "engine.initial_cash_usd: on file 100000.0, now 5000.0", id="cash"),
         pytest.param(("--targets", "ret_15m, ret_1d"), "model_hashes", id="targets"),
     ],
 )
@@ -119,6 +120,42 @@ def test_a_session_is_not_resumed_under_another_configuration(
     assert "started differently" in result.output
     assert named in result.output
     assert contents(state) == before
+
+
+def test_other_code_is_told_at_the_start_and_passed_over_by_a_replay(
+    bench: Bench, stopped: Path, tmp_path: Path
+) -> None:
+    """A journal by other code, of which this one would have commanded one thing otherwise."""
+    state = Path(shutil.copytree(stopped, tmp_path / "state"))
+    for path in sorted(state.glob("arrays-*.npz"))[1:]:
+        path.unlink()
+    records = list(read_journal(state / FOLDER))
+    records[0].data[0]["code_version"] = "0.0.9+of-before"
+    marked = next(r for r in records for entry in r.data if r.kind == "commands" and entry[0] == "AccountMarked")
+    next(entry for entry in marked.data if entry[0] == "AccountMarked")[1]["gross"] = 9.0
+    write_journal(state, map(to_line, records))
+    result = trade_on_paper(bench, state, "--max-cycles", 2)
+    assert result.exit_code == 0, result.output
+    for said in (
+        "0.0.9+of-before did before",
+        f"first difference at event {marked.seq}: ",
+        "stage AccountMarked",
+        "trading starts as reduce_only",
+        "bin.control resume --reason",
+    ):
+        assert said in result.output
+    again = trade_on_paper(bench, state, "--max-cycles", 1)
+    assert again.exit_code == 0, again.output
+    assert "reduce_only since " in again.output
+    assert "trading starts as" not in again.output
+    replayed = run_verb("replay_session", "--state-dir", state)
+    assert replayed.exit_code == 0, replayed.output
+    assert f"events {marked.seq} to " in replayed.output
+    assert "were decided by 0.0.9+of-before and are passed over" in replayed.output
+    assert run_verb("control", "resume", "--reason", "looked", "--state-dir", state).exit_code == 0
+    lifted = trade_on_paper(bench, state, "--max-cycles", 1)
+    assert lifted.exit_code == 0, lifted.output
+    assert "reduce_only since " not in lifted.output
 
 
 def test_a_session_is_not_resumed_on_other_data(bench: Bench, stopped: Path, tmp_path: Path) -> None:

@@ -265,6 +265,41 @@ def test_one_that_cannot_be_read_is_named(desk: Desk, tmp_path: Path) -> None:
         checkpoints_of(desk, tmp_path, files=Broken("read_bytes")).load(tmp_path / arrays_name(3))
 
 
+def test_one_of_schema_2_is_read(desk: Desk) -> None:
+    """It did not say which code decides, nor hold bars that await their cycle."""
+    desk.enter("AAA", 10)
+    data = state_bytes(desk, 3)
+    arrays = decode_arrays(data)
+    record = orjson.loads(arrays["core"]["json"].tobytes())
+    for name in ("code", "collected"):
+        del record["core"][name]
+    arrays["core"]["json"] = np.frombuffer(orjson.dumps(record | {"schema": 2}), dtype=np.uint8)
+    state, seq = decode_core(encode_arrays(arrays), "memory", desk.plan.assembly)
+    assert (seq, state.code, state.collected) == (3, "", ())
+    assert encode_core(state, 3, desk.plan.assembly) == data
+
+
+def test_what_other_code_leaves_holds_bars_that_await_their_cycle_and_goes_with_its_events(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.enter("AAA", 10)
+    desk.bars(BBB=float("nan"))
+    checkpoints = checkpoints_of(desk, tmp_path)
+    for seq in (7, 20):
+        checkpoints.write_change(desk.core.state, seq)
+    assert checkpoints.change_after(6) is None
+    left = checkpoints.change_after(20)
+    assert left is not None
+    assert encode_core(left, 0, desk.plan.assembly) == state_bytes(desk)
+    assert len(left.collected) == 1
+    assert checkpoints.sequences() == []  # a restart does not begin there
+    with pytest.raises(StateError, match=r"code-000000000007\.npz: cannot be removed"):
+        checkpoints_of(desk, tmp_path, files=Broken("remove")).drop_changes(20)
+    checkpoints.drop_changes(20)
+    assert checkpoints.change_after(7) is None
+    assert checkpoints.change_after(20) is not None
+
+
 # -- restarting from them --------------------------------------------------------------------------------------------
 
 

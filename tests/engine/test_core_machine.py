@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_desk import SYMBOLS, Desk, Wish, assert_replays, install, plan_of
+from core_desk import SYMBOLS, Desk, Wish, assert_replays, enter, install, leave, plan_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from other_code import fed_to_other_code, what_happened
 
 from LIVE_TRADING.common.events import (
     BrokerSnapshot,
@@ -53,6 +54,7 @@ from LIVE_TRADING.engine.order_plan import client_order_id
 from LIVE_TRADING.engine.orders import TERMINAL, OrderStatus
 from LIVE_TRADING.engine.resume import resume_run
 from LIVE_TRADING.risk import TradingState
+from LIVE_TRADING.risk.state import SEVERITY
 
 FEE = Decimal("0.01")
 MAX_GROSS = 0.03
@@ -134,6 +136,7 @@ class AnyVenue(RuleBasedStateMachine):
             return
         try:
             assert_replays(self.desk)
+            self._other_code_takes_what_is_on_file()
             failed = [str(record.data) for record in read_journal(self.folder / FOLDER) if record.kind == "failed"]
             assert [text for text in failed if "cannot be booked" not in text] == [], failed
             assert len(failed) == self.n_refused
@@ -142,6 +145,15 @@ class AnyVenue(RuleBasedStateMachine):
                 self.desk.journal.close()
             self.patch.undo()
             shutil.rmtree(self.folder)
+
+    def _other_code_takes_what_is_on_file(self) -> None:
+        """Code that wants the reverse, fed with the journal, has the same orders and book, and is as restricted."""
+        wants = {"AAA": enter(-7), "BBB": leave(), "CCC": enter(3)}
+        fed, state = fed_to_other_code(self.desk, wants)
+        assert not fed.stopped, str(fed.difference)
+        assert what_happened(state) == what_happened(self.desk.core.state)
+        order = SEVERITY.index
+        assert order(state.risk.state) >= order(self.desk.core.state.risk.state)
 
     # -- the market and the clock ----------------------------------------------------------------------------------
 
@@ -379,6 +391,7 @@ class AnyVenue(RuleBasedStateMachine):
         desk.journal.close()
         desk.plan = plan_of(**self.options)
         recovered = resume_run(self.folder, desk.plan.core())
+        assert recovered.change is None
         desk.driver, desk.core, desk.journal = recovered.driver, recovered.driver.core, recovered.driver.journal
         for order in orders_on_file(self.folder):
             self._sent(order)

@@ -22,7 +22,7 @@ from LIVE_TRADING.engine.commands import AccountMarked, Command, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import HANDLER_FAILED, Driver
-from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal, to_line
+from LIVE_TRADING.engine.journal import FOLDER, read_journal, to_line
 from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.trading_engine import LIMITED_MODE, TradingEngine
 from LIVE_TRADING.observability import EventType, NoticeBus
@@ -190,7 +190,7 @@ def test_a_folder_belongs_to_one_process(panel: BarPanel, start_ns: int, state_d
 
 def test_a_refused_start_gives_the_folder_back(panel: BarPanel, start_ns: int, state_dir: Path) -> None:
     other = EngineConfig.model_validate(LOW_COST | {"engine": {"seed": 99}})
-    with pytest.raises(ConfigurationError, match="config_hash"):
+    with pytest.raises(ConfigurationError, match=r"engine\.seed: on file 7, now 99"):
         engine_of(panel, other, None, start_ns=start_ns, state_dir=state_dir)
     with FolderLock(state_dir):
         pass
@@ -217,23 +217,29 @@ def test_without_any_checkpoint_it_does_not_start(panel: BarPanel, start_ns: int
         engine_of(panel, CONFIG, None, start_ns=start_ns, state_dir=state_dir)
 
 
-def test_a_journal_that_this_code_would_not_have_written_is_not_gone_on_from(state_dir: Path) -> None:
-    for path in sorted(state_dir.glob("arrays-*.npz"))[1:]:
-        path.unlink()
-    lines = []
-    changed = False
-    for record in read_journal(state_dir / FOLDER):
-        if not changed and record.kind == "commands" and any(entry[0] == "AccountMarked" for entry in record.data):
-            data = [
-                [name, fields | {"gross": 9.0} if name == "AccountMarked" else fields] for name, fields in record.data
-            ]
-            record, changed = JournalRecord(record.seq, record.t_ns, record.kind, data), True
-        lines.append(to_line(record))
-    write_journal(state_dir, lines)
-    run = recorded_run(state_dir)
-    assert run is not None
-    with pytest.raises(StateError, match="does not give what is on file"):
-        resume_run(state_dir, start_core(state_dir, run))
+def test_settings_that_the_code_on_file_did_not_know_count_as_their_defaults(
+    panel: BarPanel, start_ns: int, state_dir: Path
+) -> None:
+    """New code has new settings; what an older one had set to something else is still another configuration."""
+    records = list(read_journal(state_dir / FOLDER))
+    run = records[0].data[0]
+    del run["config"]["engine"]["min_free_disk_mb"], run["config"]["reconcile"]
+    run["config_hash"] = "of other code"
+    write_journal(state_dir, map(to_line, records))
+    engine, _ = engine_of(panel, CONFIG, None, start_ns=start_ns, state_dir=state_dir)
+    engine.close()
+    assert engine.recovered.resumed
+    for changed, message in (
+        ({"min_free_disk_mb": 1.0}, r"engine\.min_free_disk_mb: on file 512\.0, now 1\.0"),
+        ({"bar_grace_s": 9.0}, r"engine\.bar_grace_s: on file 2\.0, now 9\.0"),
+    ):
+        other = EngineConfig.model_validate(LOW_COST | {"engine": changed})
+        with pytest.raises(ConfigurationError, match=message):
+            engine_of(panel, other, None, start_ns=start_ns, state_dir=state_dir)
+    run["config"]["engine"]["warp_factor"] = 9
+    write_journal(state_dir, map(to_line, records))
+    with pytest.raises(ConfigurationError, match=r"engine\.warp_factor: on file, and refused by this version"):
+        engine_of(panel, CONFIG, None, start_ns=start_ns, state_dir=state_dir)
 
 
 def test_a_torn_tail_is_cut_and_gone_on_from(panel: BarPanel, start_ns: int, state_dir: Path) -> None:

@@ -364,8 +364,8 @@ class Series:
             fed = feed_journal(start_core(state_dir, run), self._records(), after_seq=start_seq)
         finally:
             deciding.decide = decide
-        if fed.difference is not None:
-            raise FoundError(f"{self.folder}: {fed.difference}")
+        if fed.difference is not None or fed.passed:
+            raise FoundError(f"{self.folder}: {fed.difference or fed.passed}")
 
 
 def campaign(folder: Path, kills: int, labels: list[str], seed: int = 1, defect: str = "") -> Counts:

@@ -164,11 +164,14 @@ def _journal_losses(state_dir: Path, promises: Promises) -> list[str]:
     if run is None:
         return ["the run is not on file"] if promises.has_begun or promises.sent else []
     core = start_core(state_dir, run)
-    resume_run(state_dir, core).driver.journal.close()  # type: ignore[union-attr]
+    recovered = resume_run(state_dir, core)
+    recovered.driver.journal.close()  # type: ignore[union-attr]
+    if recovered.change is not None:
+        return [f"a restart finds a difference: {recovered.change.difference}"]
     replayed = start_core(state_dir, run)
     start_seq, _ = journal_start(state_dir / FOLDER)
     fed = feed_journal(replayed, read_journal(state_dir / FOLDER), after_seq=start_seq)
-    found = [] if fed.difference is None else [str(fed.difference)]
+    found = [str(one) for one in (fed.difference, *fed.passed) if one is not None]
     on_file = {
         fields["order"]["client_order_id"]
         for record in read_journal(state_dir / FOLDER)
