@@ -81,7 +81,7 @@ def live_table(state: CoreState, state_dir: Path | None) -> Table:
         "round trips long, short": f"{sum(t.side > 0 for t in closed):,}, {sum(t.side < 0 for t in closed):,}",
         "fees_usd": f"{state.ledger.fees:,.2f}",
         "decision_digest": state.digest.decision[:16],
-        "run_digest": state.digest.run[:16],
+        "run_digest": state.digest.texts()["run_digest"][:16],
     }
     for name, value in rows.items():
         table.add_row(name, value)

@@ -190,7 +190,7 @@ class Checkpoints:
             risk=state.risk.to_dict(),
             bandit=bandit,
             last_update_ns=state.now_ns,
-            run_digest=state.digest.run,
+            run_digest=state.digest.texts()["run_digest"],
             decision_digest=state.digest.decision,
         )
         said = {

@@ -177,7 +177,7 @@ def test_the_state_file_says_what_an_operator_asks(busy: Desk, tmp_path: Path) -
     assert list(state["open_orders"].values()) == ["partially_filled"]
     assert state["risk"]["state"] == "halted"
     assert state["last_update_ns"] == busy.core.state.now_ns
-    assert (state["run_digest"], state["run_id"]) == (busy.core.state.digest.run, "desk")
+    assert (state["run_digest"], state["run_id"]) == (busy.core.state.digest.texts()["run_digest"], "desk")
     assert state["trade_history"] == trades["trades"]
     assert [trade["symbol"] for trade in trades["trades"]] == ["AAA"]
     assert RiskMemory.from_dict(state["risk"]).state is TradingState.HALTED
