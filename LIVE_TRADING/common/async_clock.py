@@ -85,6 +85,10 @@ class RealTimeClock:
             return time.time_ns()
         return self._origin_ns + round((time.monotonic_ns() - self._started_ns) * self._speed)
 
+    def seconds_until(self, instant_ns: int) -> float:
+        """Return how long it is by the wall until an instant; negative when it has passed."""
+        return (instant_ns - self.now_ns()) / NS_PER_S / self._speed
+
     def enter(self) -> None:
         """Do nothing: real time waits for nobody."""
 
@@ -95,7 +99,7 @@ class RealTimeClock:
         """Return when the signal is raised or the instant is reached, whichever is first."""
         if signal is not None and signal.consume():
             return
-        timeout_s = None if until_ns is None else max(0.0, (until_ns - self.now_ns()) / NS_PER_S / self._speed)
+        timeout_s = None if until_ns is None else max(0.0, self.seconds_until(until_ns))
         wake = asyncio.get_running_loop().create_future()
         if signal is not None:
             signal.arm(wake, None)

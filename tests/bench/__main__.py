@@ -22,6 +22,7 @@ PAGE = REPO / "docs" / "benchmarks.md"
 MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "1": ("row_cycle:with_library",),
     "2": ("row_cycle:with_compiled",),
+    "3": ("row_live:live_cycle",),
     "4": ("row_backtest:with_models",),
     "5": ("row_workload:against_others",),
     "6": ("row_backtest:against_size", "row_backtest:with_reports"),

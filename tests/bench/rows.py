@@ -33,6 +33,7 @@ def at_least(row: str, what: str, value: float, limit: float, unit: str, note: s
 TITLES = {
     "1": "one cycle, features to orders, 18 models by plain `Booster.predict`",
     "2": "compiled forest against `Booster.predict`, and a cycle with it",
+    "3": "live cycle at 100 symbols with journal and checkpoints, compiled forest",
     "4": "backtest, 81 symbols, 5-minute bars, 18 models",
     "5": "reference workload, a rule in place of models",
     "6": "cost against size; memory with full reports",
@@ -45,7 +46,6 @@ TITLES = {
     "15": "`python -m bin.run_live_trading --help`",
 }
 NOT_YET = {
-    "3": "live cycle with journal and checkpoint",
     "12": "observability on against off",
     "13": "100 WebSocket clients",
     "14": "sweep, two workers against one",

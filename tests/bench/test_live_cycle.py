@@ -1,0 +1,42 @@
+"""The measurement of a live cycle runs the shell that it says it runs, and its parts make up the whole."""
+
+from __future__ import annotations
+
+# covers: P8, P18
+from pathlib import Path
+
+import pytest
+
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
+from LIVE_TRADING.engine.recovery import feed_journal
+from LIVE_TRADING.engine.resume import recorded_run, start_core
+from tests.bench.row_live import BELIEFS, WARM_SESSIONS, lines, run
+from tests.bench.worlds import Noise, market
+
+N_CYCLES = 25
+
+
+def test_it_times_the_cycles_of_a_shell_that_keeps_everything(tmp_path: Path) -> None:
+    panel = market(6, WARM_SESSIONS + 1)
+    ran = run(panel, Noise(), N_CYCLES, tmp_path, BELIEFS["many orders"], period_s=0.02)
+    assert len(ran.cycles) == N_CYCLES
+    for cycle in ran.cycles:
+        parts = cycle.parts_s()
+        assert min(parts.values()) >= 0.0
+        assert sum(parts.values()) == pytest.approx(cycle.total_s)
+        assert (cycle.ended > cycle.decided) == (cycle.sent > 0)
+    decided = [
+        fields
+        for record in read_journal(tmp_path / FOLDER)
+        if record.kind == "commands"
+        for name, fields in record.data
+        if name == "CycleDecided" and "orders" in fields
+    ]
+    assert len(decided) == N_CYCLES
+    assert [cycle.sent for cycle in ran.cycles] == [len(one["orders"]) + len(one["cancels"]) for one in decided]
+    assert sum(cycle.sent for cycle in ran.cycles) > N_CYCLES
+    assert set(ran.checkpoints) == {"arrays", "engine"}
+    recorded = recorded_run(tmp_path)
+    assert recorded is not None
+    assert feed_journal(start_core(tmp_path, recorded), read_journal(tmp_path / FOLDER)).difference is None
+    assert [line.row for line in lines("some", ran)] == ["3"] * 7
