@@ -141,7 +141,8 @@ class EngineCore:
         state, commands = HANDLERS[type(stamped.event)](self._context, before, stamped.event, now_ns)
         reports = before.reports + isinstance(stamped.event, ORDER_REPORTS)
         if state is before:
-            state = replaced(before, now_ns=now_ns, reports=reports)
+            told = now_ns != before.now_ns or reports != before.reports
+            state = replaced(before, now_ns=now_ns, reports=reports) if told else before
         else:  # nobody else has the copy that the handler made
             state.__dict__.update(now_ns=now_ns, reports=reports)
         self._state = state

@@ -19,14 +19,16 @@ from LIVE_TRADING.engine.cycle import CycleResult, DecisionTrace
 from LIVE_TRADING.engine.horizon_learning import await_outcomes, learn
 from LIVE_TRADING.engine.ledger import EntryTicket
 from LIVE_TRADING.engine.order_plan import PlanInputs, PlannedOrders, plan_orders
+from LIVE_TRADING.engine.orders import OrderRecord, OrderStatus
 from LIVE_TRADING.engine.pipeline import Decision, decide
 from LIVE_TRADING.engine.pretrade import PreTradeCheck
-from LIVE_TRADING.engine.sending import request_cancel, submit
+from LIVE_TRADING.engine.sending import request_cancel, submit_all
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
 from LIVE_TRADING.risk import TradingState
 
 # plain integers: numpy takes several times longer over an enum member
 _ENTER, _HOLD, _EXTEND, _OK = int(Action.ENTER), int(Action.HOLD), int(Action.EXTEND), int(Reason.OK)
+_NEVER_NS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def on_predictions(context: CoreContext, state: CoreState, ready: PredictionsRea
     parts, end_ns = context.parts, pending.cycle_time_ns
     bar_end_ns = state.quotes.bar_end_ns
     # a bar that ended since the trigger makes nothing fresher than fresh: the features are those of the trigger
-    age_ns = np.where(bar_end_ns >= 0, np.maximum(end_ns - bar_end_ns, 0), np.iinfo(np.int64).max)
+    age_ns = np.where(bar_end_ns >= 0, np.maximum(end_ns - bar_end_ns, 0), _NEVER_NS)
     planned_usd = 0.5 * parts.max_weight * float(state.equity)
     market, predictions = parts.market.predict(state.market, ready.raw, pending.slot, pending.view, age_ns, planned_usd)
     state = state.cycle_answered(market)
@@ -117,10 +119,13 @@ def _order(
     for order_id, reason in planned.cancels:
         state, cancel = request_cancel(state, state.orders.open[order_id], reason, now_ns, then_exit=True)
         commands += cancel
-    for order, reason in zip(planned.orders, planned.order_reasons, strict=True):
-        ticket = _ticket(context, order, pending, decision) if order.leg is Leg.ENTRY else None
-        state, sent = submit(state, order, reason, now_ns, ticket)
-        commands.append(sent)
+    if planned.orders:
+        records = [
+            OrderRecord(order, OrderStatus.SUBMITTED, reason, _ticket(context, order, pending, decision))
+            for order, reason in zip(planned.orders, planned.order_reasons, strict=True)
+        ]
+        state, sent = submit_all(state, records, now_ns)
+        commands += sent
     state = await_outcomes(context, state, planned.orders, pending, decision)
     return state, result, commands
 
@@ -188,7 +193,9 @@ def _reclock(context: CoreContext, state: CoreState, pending: PendingCycle, deci
 
 
 def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision: Decision) -> EntryTicket | None:
-    """Return what an entry was decided on; None where no horizon was chosen, as by a rule."""
+    """Return what an entry was decided on; None for other legs, and where no horizon was chosen, as by a rule."""
+    if order.leg is not Leg.ENTRY:
+        return None
     column, chosen = context.column[order.symbol], decision.arbitration
     horizon = int(chosen.horizon[column])
     if horizon < 0:
@@ -196,7 +203,7 @@ def _ticket(context: CoreContext, order: Order, pending: PendingCycle, decision:
     return EntryTicket(
         horizon=horizon,
         probability=float(chosen.entry_probability[column]),
-        qualifies=tuple(bool(flag) for flag in chosen.qualifies[:, column]),
+        qualifies=tuple(chosen.qualifies[:, column].tolist()),
         sigma_h_bps=float(decision.blend.sigma_bps[horizon, column]),
         cost_bps=float(chosen.cost_bps[column]),
         decision_time_ns=pending.cycle_time_ns,

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -139,6 +139,11 @@ class OrderBook:
         # left out, not deleted: each later copy of a dict with a gap in it would take ten times as long
         opened = {key: other for key, other in self.open.items() if key != order_id}  # order: of sending
         return OrderBook(opened, Layered.of(self.closed).with_item(order_id, record), self.strangers)
+
+    def with_sent(self, records: Iterable[OrderRecord]) -> OrderBook:
+        """Return the book with new orders behind those that are open."""
+        sent = {record.order.client_order_id: record for record in records}
+        return OrderBook({**self.open, **sent}, self.closed, self.strangers)
 
     def without_closed_before(self, instant_ns: int) -> OrderBook:
         """Return the book without closed orders decided before an instant; the last 1,000 are kept in any case.

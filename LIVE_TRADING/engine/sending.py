@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Leg, Order, Side
@@ -19,14 +21,19 @@ def submit(
     state: CoreState, order: Order, reason: int, now_ns: int, ticket: EntryTicket | None = None
 ) -> tuple[CoreState, SubmitOrder]:
     """Return the state in which the order is on its way, and the command that sends it."""
-    record = OrderRecord(order, OrderStatus.SUBMITTED, reason, ticket)
+    after, (command,) = submit_all(state, [OrderRecord(order, OrderStatus.SUBMITTED, reason, ticket)], now_ns)
+    return after, command
+
+
+def submit_all(state: CoreState, records: Sequence[OrderRecord], now_ns: int) -> tuple[CoreState, list[SubmitOrder]]:
+    """Return the state in which a cycle's orders are on their way, and the commands that send them."""
     after = replaced(
         state,
-        orders=state.orders.with_record(record),
-        order_number=order.order_number,
-        last_order_ns={**state.last_order_ns, order.symbol: now_ns},
+        orders=state.orders.with_sent(records),
+        order_number=records[-1].order.order_number,
+        last_order_ns={**state.last_order_ns, **{record.order.symbol: now_ns for record in records}},
     )
-    return after, SubmitOrder(order, reason)
+    return after, [SubmitOrder(record.order, record.reason) for record in records]
 
 
 def request_cancel(state: CoreState, record: OrderRecord, reason: int, now_ns: int, *, then_exit: bool = False) -> Step:

@@ -52,7 +52,7 @@ class RiskContext:
 
     def reduces(self, order: Order) -> bool:
         """Return whether position plus working orders on the order's side, this one included, cannot cross zero."""
-        if not order.quantity.is_finite() or order.quantity <= 0:
+        if not self.position_shares or not order.quantity.is_finite() or order.quantity <= 0:
             return False
         same_side = self.working_buy_shares if order.side is Side.BUY else self.working_sell_shares
         return self.position_shares * order.side.sign < 0 and same_side + order.quantity <= abs(self.position_shares)

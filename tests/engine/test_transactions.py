@@ -172,7 +172,7 @@ def test_a_stage_that_fails(real_desk: Desk, monkeypatch: pytest.MonkeyPatch, ow
 
 ORDERING = [
     (PreTradeRules, "check"),
-    (deciding, "submit"),
+    (deciding, "submit_all"),
     (deciding, "request_cancel"),
     (Ledger, "reclocked"),
     (OrderBook, "with_record"),
