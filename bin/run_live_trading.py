@@ -35,6 +35,9 @@ def main(
     log_dir: Annotated[Path | None, typer.Option("--log-dir", help="JSON log file here as well")] = None,
     profile: opt.Profile = None,
     overrides: opt.Overrides = None,
+    adopt_nonce: Annotated[
+        bool, typer.Option("--adopt-nonce", help="cancel orders of a lost state folder, and go on")
+    ] = False,
     live: Annotated[bool, typer.Option("--live", help="real money; refused unless every condition holds")] = False,
 ) -> None:
     """Trade one universe through one broker; ctrl-C stops cleanly, starting again goes on where it stopped."""
@@ -58,6 +61,7 @@ def main(
             speed=speed,
             state_dir=None if no_state else state_dir or Path("state") / "live" / run.name,
             max_cycles=max_cycles,
+            adopt_nonce=adopt_nonce,
             targets=tuple(name.strip() for name in targets.split(",")) if targets else None,
         )
         return run_live_trading(

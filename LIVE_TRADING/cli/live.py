@@ -25,7 +25,7 @@ from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.garbage import settle_memory
 from LIVE_TRADING.common.units import iso_utc
-from LIVE_TRADING.engine.control import code_change_text
+from LIVE_TRADING.engine.control import ADOPT_NONCE, code_change_text
 from LIVE_TRADING.engine.driver import Observer
 from LIVE_TRADING.engine.resume import VENUE_FILE, check_same_run, recorded_run
 from LIVE_TRADING.engine.trading_engine import TradingEngine
@@ -37,7 +37,10 @@ PAPER = "paper"
 
 @dataclass(frozen=True, slots=True)
 class LiveRequest:
-    """What to trade: artifacts (None: limited mode), dates, pace, and where to keep state (None: nowhere)."""
+    """What to trade: artifacts (None: limited mode), dates, pace, and where to keep state (None: nowhere).
+
+    `adopt_nonce`: orders of a lost state folder that still work at the venue are cancelled, and refuse no start.
+    """
 
     run_root: Path | None
     run_id: str
@@ -47,6 +50,7 @@ class LiveRequest:
     state_dir: Path | None = None
     max_cycles: int | None = None
     targets: tuple[str, ...] | None = None
+    adopt_nonce: bool = False
     observers: Sequence[Observer] = field(default_factory=tuple)
 
 
@@ -94,6 +98,8 @@ def build_engine(
         grace_ns=0,
         bus=bus,
     )
+    if request.adopt_nonce:
+        engine.control(ADOPT_NONCE, "--adopt-nonce")
     if isinstance(clock, PacedClock):
         clock.pace_from(max(engine.run_started.warmup_until_ns, engine.recovered.resume_ns))
     return engine

@@ -22,7 +22,7 @@ class Differences:
     cash        currency → (ledger, venue)
     lost        our open orders that the venue does not list
     stray       orders of this run that the venue lists and the book holds for over
-    foreign     orders with our prefix that this run never made: another engine on the account, or a lost state folder
+    foreign     orders with our prefix that this run never made; they are no part of the books, and judged on their own
     """
 
     positions: dict[str, tuple[Decimal, Decimal]]
@@ -32,12 +32,12 @@ class Differences:
     foreign: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.positions or self.cash or self.lost or self.stray or self.foreign)
+        return bool(self.positions or self.cash or self.lost or self.stray)
 
     @property
     def is_lost_orders_alone(self) -> bool:
         """Return whether the venue merely does not list some orders: what became of them is asked."""
-        return not (self.positions or self.cash or self.stray or self.foreign)
+        return not (self.positions or self.cash or self.stray)
 
     @property
     def text(self) -> str:
@@ -46,7 +46,6 @@ class Differences:
         parts += [f"cash {currency}: {_sides(pair)}" for currency, pair in sorted(self.cash.items())]
         parts += [f"order {order_id} is not at the venue" for order_id in self.lost]
         parts += [f"order {order_id} works at the venue and is over here" for order_id in self.stray]
-        parts += [f"order {order_id} is another engine's, or of a lost state folder" for order_id in self.foreign]
         return "; ".join(parts)
 
 

@@ -36,7 +36,7 @@ from LIVE_TRADING.learning import BanditPersistence
 from LIVE_TRADING.models.snapshot import decode_arrays, encode_arrays
 from LIVE_TRADING.risk import RiskMemory
 
-SCHEMA = 3
+SCHEMA = 4
 GENERATIONS = 2
 STATE_FILE, PREVIOUS_FILE = "engine_state.json", "engine_state.previous.json"
 _ARRAYS, _CHANGES = re.compile(r"arrays-(\d{12})\.npz$"), "code-*.npz"
@@ -153,7 +153,12 @@ def _third(core: dict[str, Any]) -> dict[str, Any]:
     return core | {"collected": [], "code": ""}
 
 
-_UPGRADES = (_second, _third)
+def _fourth(core: dict[str, Any]) -> dict[str, Any]:
+    """Return the core of schema 3 as that of schema 4: orders of others were no matter of their own."""
+    return core | {"reconcile": core["reconcile"] | {"foreign": [], "alone": [], "adopts_foreign": False}}
+
+
+_UPGRADES = (_second, _third, _fourth)
 
 
 def _bandit(parts: Assembly) -> BanditPersistence:

@@ -22,6 +22,8 @@ OUTCOMES = {
 }
 DISK_LOW = "disk_low"
 CODE_CHANGED = "code_changed"
+FOREIGN_ORDERS = "foreign_orders"
+ADOPT_NONCE = "adopt_nonce"
 
 
 def on_control(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:
@@ -39,6 +41,9 @@ def on_control(context: CoreContext, state: CoreState, request: ControlRequest, 
                 Anomaly("control_refused", f"reset: there is nothing to measure from, equity {state.equity}")
             ]
         risk = guardrails.reset(before, state.equity, request.reason, now_ns)
+    elif request.action == ADOPT_NONCE:  # a start's word: they are cancelled at the next look, and halt no more
+        risk = guardrails.lift(before, FOREIGN_ORDERS, ADOPT_NONCE, request.reason, now_ns)
+        state = replace(state, reconcile=replace(state.reconcile, adopts_foreign=True))
     elif request.action in ("adopt", "ignore"):
         return _accept(state, request)
     elif request.action == "settle":
@@ -50,12 +55,18 @@ def on_control(context: CoreContext, state: CoreState, request: ControlRequest, 
 
 
 def _accept(state: CoreState, request: ControlRequest) -> Step:
-    """Let the difference that was seen be taken over, or left alone; another one is another matter."""
+    """Let the difference that was seen be taken over, or left alone; another one is another matter.
+
+    Orders of others that were seen are cancelled, or left alone, with it.
+    """
     memory = state.reconcile
-    if not memory.seen:
+    if not memory.seen and not memory.foreign:
         return state, [Anomaly("control_refused", f"{request.action}: the books do not differ")]
-    accepted = {"adopted": memory.seen} if request.action == "adopt" else {"ignored": memory.seen}
-    return replace(state, reconcile=replace(memory, **accepted)), [RequestSnapshot(0)]
+    if request.action == "adopt":
+        accepted = replace(memory, adopted=memory.seen, adopts_foreign=bool(memory.foreign))
+    else:
+        accepted = replace(memory, ignored=memory.seen, alone=(*memory.alone, *memory.foreign), foreign=())
+    return replace(state, reconcile=accepted), [RequestSnapshot(0)]
 
 
 def _settle(context: CoreContext, state: CoreState, request: ControlRequest, now_ns: int) -> Step:

@@ -5,7 +5,8 @@
              ─► the same difference as last time? ─ no ─► remembered, asked again in 5 s
              ─► mismatch: strict halts, warn tells, auto_sync takes the venue's book up to a limit, else halts
 
-One difference alone is often a fill whose report is still on its way; two that agree are none.
+One difference alone is often a fill whose report is still on its way; two that agree are none. Orders with our prefix
+that this run never made are judged at the first look (`foreign_orders`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from LIVE_TRADING.engine.books import Differences, compare
 from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, CancelOrder, Command, QueryOrder, RequestSnapshot
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.control import state_changes
+from LIVE_TRADING.engine.foreign_orders import foreign_refusal, judge_foreign
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.state import CoreState, ReconcileMemory
 
@@ -41,15 +43,18 @@ def on_snapshot(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot
             if record.status is OrderStatus.UNKNOWN
         ]
     )
-    state, commands = _compare(context, state, snapshot, now_ns)
-    return state, [*commands, *doubtful]
+    found = compare(state, context.run.nonce, snapshot, context.parts.config.reconcile.cash_tolerance)
+    state, of_others = judge_foreign(context, state, found.foreign, now_ns, CONFIRM_AFTER_S)
+    state, commands = _compared(context, state, found, snapshot, now_ns)
+    return state, [*of_others, *commands, *doubtful]
 
 
-def _compare(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot, now_ns: int) -> Step:
-    memory, config = state.reconcile, context.parts.config.reconcile
-    found = compare(state, context.run.nonce, snapshot, config.cash_tolerance)
+def _compared(
+    context: CoreContext, state: CoreState, found: Differences, snapshot: BrokerSnapshot, now_ns: int
+) -> Step:
+    memory = state.reconcile
     if not found:
-        return replace(state, reconcile=ReconcileMemory()), []
+        return replace(state, reconcile=_agreed(memory)), []
     text = found.text
     if text != memory.seen:
         seen = replace(memory, seen=text, confirmed="")
@@ -63,7 +68,7 @@ def _mismatch(
     memory, config, text = state.reconcile, context.parts.config.reconcile, found.text
     if text == memory.ignored:
         return state, []
-    syncs = config.mode == "auto_sync" and not (found.foreign or found.is_lost_orders_alone)
+    syncs = config.mode == "auto_sync" and not found.is_lost_orders_alone
     worth_usd = _worth_usd(context, state, found)
     if text == memory.adopted or (syncs and worth_usd <= config.max_auto_sync_usd):
         return _take_over(context, state, found, snapshot, now_ns)
@@ -71,10 +76,22 @@ def _mismatch(
         return state, []  # told, and still so
     state = replace(state, reconcile=replace(memory, confirmed=text))
     said: list[Command] = [Anomaly("book_mismatch", text), *(QueryOrder(order_id) for order_id in found.lost)]
-    if found.is_lost_orders_alone or (config.mode == "warn" and not found.foreign):
+    if found.is_lost_orders_alone or config.mode == "warn":
         return state, said
     risk = context.parts.guardrails.halt(state.risk, RULE_ID, text, now_ns)
     return replace(state, risk=risk), [*said, *state_changes(state.risk, risk)]
+
+
+def refusal(state: CoreState) -> str:
+    """Return why a start is refused, and what to do; "" where it is not."""
+    if said := foreign_refusal(state):
+        return said
+    if not is_refused(state):
+        return ""
+    return (
+        f"the venue's book is not the ledger's ({state.reconcile.confirmed}): mend it at the venue, "
+        "or accept it with `control adopt` or `control ignore`, then `control resume`"
+    )
 
 
 def is_refused(state: CoreState) -> bool:
@@ -96,9 +113,14 @@ def _take_over(
     cash = {currency: theirs for currency, (_, theirs) in sorted(found.cash.items())}
     ledger = state.ledger.adjusted(quantities, cash, marks, now_ns)
     commands: list[Command] = [] if found.is_lost_orders_alone else [BookAdjusted(quantities, cash, found.text)]
-    commands += [CancelOrder(order_id, "", int(Reason.HALTED)) for order_id in (*found.stray, *found.foreign)]
+    commands += [CancelOrder(order_id, "", int(Reason.HALTED)) for order_id in found.stray]
     commands += [QueryOrder(order_id) for order_id in found.lost]
-    return replace(state, ledger=ledger, reconcile=ReconcileMemory()), commands
+    return replace(state, ledger=ledger, reconcile=_agreed(state.reconcile)), commands
+
+
+def _agreed(memory: ReconcileMemory) -> ReconcileMemory:
+    """Return the memory after two books that agree; orders of others are no part of that."""
+    return ReconcileMemory(foreign=memory.foreign, alone=memory.alone, adopts_foreign=memory.adopts_foreign)
 
 
 def _worth_usd(context: CoreContext, state: CoreState, found: Differences) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from LIVE_TRADING.common.async_clock import AsyncClock, Signal
 from LIVE_TRADING.common.exceptions import ReconciliationError
 from LIVE_TRADING.engine.inbox import Inbox
-from LIVE_TRADING.engine.reconcile import is_refused
+from LIVE_TRADING.engine.reconcile import refusal
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.venue_link import VenueLink
 
@@ -39,12 +39,8 @@ class StartUp:
         await self._until_idle()
         await self._venue.snapshot(0, must_count=True)
         await self._until_idle()
-        state = self._state()
-        if is_refused(state):
-            raise ReconciliationError(
-                f"the venue's book is not the ledger's ({state.reconcile.confirmed}): mend it at the venue, "
-                "or accept it with `control adopt` or `control ignore`, then `control resume`"
-            )
+        if said := refusal(self._state()):
+            raise ReconciliationError(said)
 
     async def asked(self, question: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Ask the venue something; the start waits until all that was asked is answered."""

@@ -34,13 +34,17 @@ class PendingCycle:
 @dataclass(frozen=True, slots=True)
 class ReconcileMemory:
     """Differences from the venue's book, in words: `seen` once, `confirmed` by a second look, and those an operator
-    has accepted.
+    has accepted. And orders of others with our prefix, by id: `foreign`, those to be let `alone`, and whether an
+    operator has said that they are to be cancelled at the next look.
     """
 
     seen: str = ""
     confirmed: str = ""
     ignored: str = ""
     adopted: str = ""
+    foreign: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    adopts_foreign: bool = False
 
 
 @dataclass(frozen=True, eq=False)  # without slots, as `replaced` wants it

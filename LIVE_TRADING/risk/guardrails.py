@@ -115,6 +115,13 @@ class RiskGuardrails:
         """Lift every latch."""
         return self._released(memory, "resume", reason, time_ns)
 
+    def lift(self, memory: RiskMemory, rule_id: str, action: str, reason: str, time_ns: int) -> RiskMemory:
+        """Lift the latches of one rule, those of others stay."""
+        kept = tuple(latch for latch in memory.latches if latch.rule_id != rule_id)
+        if kept == memory.latches:
+            return memory
+        return replaced(memory, latches=kept, last_release=Release(action, reason, time_ns, (rule_id,)))
+
     def reset(self, memory: RiskMemory, equity_usd: Decimal | float, reason: str, time_ns: int) -> RiskMemory:
         """Lift every latch and measure drawdown and daily loss from this equity.
 

@@ -158,6 +158,14 @@ def test_other_code_is_told_at_the_start_and_passed_over_by_a_replay(
     assert "reduce_only since " not in lifted.output
 
 
+def test_orders_of_a_lost_folder_are_adopted_by_a_word_that_is_journaled(bench: Bench, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert trade_on_paper(bench, state, "--max-cycles", 1, "--adopt-nonce").exit_code == 0
+    first = next(r for r in read_journal(state / FOLDER) if r.kind == "event")
+    assert (first.data[0], first.data[1]["action"]) == ("ControlRequest", "adopt_nonce")
+    assert run_verb("replay_session", "--state-dir", state).exit_code == 0
+
+
 def test_a_session_is_not_resumed_on_other_data(bench: Bench, stopped: Path, tmp_path: Path) -> None:
     state = Path(shutil.copytree(stopped, tmp_path / "state"))
     result = trade_on_paper(bench, state, data=bench.dear)

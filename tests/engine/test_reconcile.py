@@ -60,10 +60,6 @@ DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
         {"open_orders": (client_order_id("n", 1),)},
         f"order {client_order_id('n', 1)} works at the venue and is over here",
     ),
-    "foreign": (
-        {"open_orders": (client_order_id("another", 1),)},
-        f"order {client_order_id('another', 1)} is another engine's, or of a lost state folder",
-    ),
 }
 
 
@@ -166,15 +162,6 @@ def test_warn_tells_and_goes_on(make_desk: MakeDesk) -> None:
     assert anomalies_of(snapshot(desk, positions={})) == ["book_mismatch"]
     assert snapshot(desk, positions={}) == []
     assert trading(desk) is TradingState.ACTIVE
-
-
-@pytest.mark.parametrize("mode", ["warn", "auto_sync"])
-def test_another_engine_on_the_account_always_halts(make_desk: MakeDesk, mode: str) -> None:
-    desk = make_desk(reconcile={"mode": mode})
-    desk.enter()
-    for _ in range(2):
-        snapshot(desk, open_orders=(client_order_id("another", 1),))
-    assert trading(desk) is TradingState.HALTED
 
 
 @pytest.mark.parametrize(
