@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -19,12 +20,13 @@ from LIVE_TRADING.common.exceptions import LiveTradingError
 from LIVE_TRADING.common.types import BarBatch, FloatArray, RawPredictions, Session
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.data.calendars import SessionTable
-from LIVE_TRADING.data.interface import FeedItem
+from LIVE_TRADING.data.interface import Arrival, FeedItem, QuoteItem
 from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import CancelOrder, Command, RunInference, SubmitOrder
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.queue import EventQueue
+from LIVE_TRADING.engine.quote_pace import QuotePace
 from LIVE_TRADING.engine.rule import TargetRule, targets_of
 from LIVE_TRADING.engine.schedule import SESSION_OPEN, Due, schedule
 from LIVE_TRADING.models.features import FeatureBuilder, FeatureState
@@ -60,7 +62,7 @@ class Feed(Protocol):
         """Return the trading sessions."""
         ...
 
-    def timeline(self, start_ns: int, end_ns: int) -> Iterator[FeedItem]:
+    def timeline(self, start_ns: int, end_ns: int) -> Iterator[Arrival]:
         """Yield what arrives in (start, end], in the order of arrival."""
         ...
 
@@ -82,9 +84,9 @@ class BarPredictor(Protocol):
 class Peekable:
     """An iterator whose next item can be looked at, and a run of items taken at once."""
 
-    def __init__(self, items: Iterator[FeedItem]) -> None:
+    def __init__(self, items: Iterator[Arrival]) -> None:
         self._items = items
-        self._ahead: list[FeedItem] = []
+        self._ahead: deque[Arrival] = deque()
         self._fetch()
 
     def _fetch(self) -> bool:
@@ -97,14 +99,14 @@ class Peekable:
         """Return the arrival of the next item."""
         return self._ahead[0].arrival_ns if self._ahead else None
 
-    def pop(self) -> FeedItem:
+    def pop(self) -> Arrival:
         """Return the next item."""
-        item = self._ahead.pop(0)
+        item = self._ahead.popleft()
         if not self._ahead:
             self._fetch()
         return item
 
-    def until(self, instant_ns: int) -> list[FeedItem]:
+    def until(self, instant_ns: int) -> list[Arrival]:
         """Return, without taking them, all items that arrive up to an instant."""
         while (not self._ahead or self._ahead[-1].arrival_ns <= instant_ns) and self._fetch():
             continue
@@ -146,6 +148,8 @@ class BacktestEngine:
         self._on_session = on_session
         self._clock = SimulatedClock()
         self._queue = EventQueue()
+        column = {symbol: place for place, symbol in enumerate(driver.core.run.symbols)}
+        self._pace = QuotePace(self._queue, column, lambda: driver.core.state)
         self._inference: list[tuple[int, int, Event]] = []
         self._order = itertools.count()
         self._block: dict[int, tuple[FloatArray, RawPredictions]] = {}
@@ -178,7 +182,8 @@ class BacktestEngine:
                 return
             self._clock.advance_to(now_ns)
             while (arrival_ns := feed.next_ns()) is not None and arrival_ns <= now_ns:
-                self._take_bars(feed.pop().batch)
+                self._take(feed.pop())
+            self._pace.release(now_ns)
             self._collect(now_ns)
             while due is not None and due.due_ns <= now_ns:
                 if due.trigger_type == SESSION_OPEN and self._on_session is not None:
@@ -195,11 +200,16 @@ class BacktestEngine:
             due.due_ns if due is not None else None,
             self._broker.next_arrival_ns(),
             self._inference[0][0] if self._inference else None,
+            self._pace.next_ns(),
         )
         known = [instant for instant in candidates if instant is not None]
         return max(min(known), self._clock.now_ns()) if known else None
 
-    def _take_bars(self, batch: BarBatch) -> None:
+    def _take(self, item: Arrival) -> None:
+        if isinstance(item, QuoteItem):
+            self._pace.offer(item.told)
+            return
+        batch = item.batch
         self.bar_events += int(np.count_nonzero(np.isfinite(batch.close)))
         self._broker.observe(batch)
         self._queue.put(batch)
@@ -268,10 +278,12 @@ class BacktestEngine:
         self.inference_s += time.perf_counter() - started
         self._block = {end: (rows[row], block.at(row)) for row, end in enumerate(ends)}
 
-    def _on_time(self, items: list[FeedItem]) -> dict[int, BarBatch]:
+    def _on_time(self, items: list[Arrival]) -> dict[int, BarBatch]:
         """Return, by bar end, the bars that will have arrived when their cycle is due."""
         batches: dict[int, BarBatch] = {}
         for item in items:
+            if not isinstance(item, FeedItem):
+                continue
             end_ns = item.batch.bar_end_ns
             if item.arrival_ns <= end_ns + self._grace_ns:
                 batches[end_ns] = merged(batches[end_ns], item.batch) if end_ns in batches else item.batch

@@ -20,7 +20,7 @@ from LIVE_TRADING.common.types import Session
 from LIVE_TRADING.data.as_of import Recording
 from LIVE_TRADING.data.calendars import SessionTable
 from LIVE_TRADING.data.historical import HistoricalDataProvider
-from LIVE_TRADING.data.interface import FeedItem
+from LIVE_TRADING.data.interface import Arrival
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.core import EngineCore
 
@@ -73,7 +73,7 @@ class CutFeed:
         """Return the session with open < bar end <= close."""
         return self._calendar.session_of(bar_end_ns)
 
-    def timeline(self, start_ns: int, end_ns: int) -> Iterator[FeedItem]:
+    def timeline(self, start_ns: int, end_ns: int) -> Iterator[Arrival]:
         """Yield what arrives in (start, end], in the order of arrival."""
         return self._provider.timeline(start_ns, end_ns)
 

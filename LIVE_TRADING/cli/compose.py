@@ -82,7 +82,7 @@ def open_source(
         universe = ModelLoader(run_root).manifest.symbols
         strangers = not_known(universe, provider.symbols)
         if strangers:
-            provider = HistoricalDataProvider(provider.panel.select(universe))
+            provider = provider.of_symbols(universe)
     return replace(source_of(provider, settings), left_out=strangers)
 
 
@@ -127,7 +127,7 @@ def source_of(provider: HistoricalDataProvider, settings: Settings) -> Source:
         panel.sessions.name,
         panel.bars_per_session,
         panel.sessions.sessions,
-        panel.data_hash,
+        provider.data_hash,
     )
     return Source(provider, facts, instruments_for(panel.symbols, _instruments(settings, panel.sessions.name)))
 

@@ -10,7 +10,7 @@ from LIVE_TRADING.common.clock import Clock
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.calendars import SessionTable
-from LIVE_TRADING.data.interface import DataProvider, FeedItem, Quote, SymbolBars
+from LIVE_TRADING.data.interface import Arrival, DataProvider, Quote, QuoteItem, SymbolBars
 
 T = TypeVar("T")
 _Key = tuple[str, str, int]
@@ -19,7 +19,8 @@ _Key = tuple[str, str, int]
 class CachedDataProvider:
     """Asks `inner` once per question and `ttl_s`; whoever asks meanwhile waits for the same answer.
 
-    Answers to quotes and history are dropped when the stream hands out newer bars. Errors are not remembered. At most
+    Answers to quotes and history are dropped when the stream hands out newer bars, that to a symbol's quote when it
+    hands out a newer one. Errors are not remembered. At most
     `max_answers` are kept, oldest dropped first. The stream is passed through.
 
     Parameters
@@ -79,9 +80,13 @@ class CachedDataProvider:
         """Return the mean traded value of a session, USD, as of at most `ttl_s` ago."""
         return await self._answer(("adv", symbol, 0), lambda: self._inner.get_adv(symbol))
 
-    async def stream(self) -> AsyncIterator[FeedItem]:
+    async def stream(self) -> AsyncIterator[Arrival]:
         """Yield what `inner` streams."""
         async for item in self._inner.stream():
+            if isinstance(item, QuoteItem):
+                self._answers.pop(("quote", item.told.asset, 0), None)
+                yield item
+                continue
             self._generation += 1
             self._answers = {key: answer for key, answer in self._answers.items() if key[0] == "adv"}
             yield item

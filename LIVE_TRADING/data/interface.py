@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from LIVE_TRADING.common.events import MarketData
 from LIVE_TRADING.common.types import BarBatch, FloatArray, IntArray
 from LIVE_TRADING.data.calendars import SessionTable
 
@@ -16,6 +17,17 @@ class FeedItem:
 
     arrival_ns: int
     batch: BarBatch
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteItem:
+    """A trade or quote between bars that became known at `arrival_ns`."""
+
+    arrival_ns: int
+    told: MarketData
+
+
+Arrival = FeedItem | QuoteItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +90,8 @@ class DataProvider(Protocol):
         """Return the mean traded value of the last ten closed sessions, USD a session; NaN before the first closes."""
         ...
 
-    def stream(self) -> AsyncIterator[FeedItem]:
-        """Yield bars in the order of their arrival."""
+    def stream(self) -> AsyncIterator[Arrival]:
+        """Yield bars, and trades and quotes between them where there are any, in the order of their arrival."""
         ...
 
 
@@ -87,6 +99,6 @@ class DataProvider(Protocol):
 class RecordedDataProvider(DataProvider, Protocol):
     """A provider that knows its whole future: recorded or simulated data, what a backtest iterates."""
 
-    def timeline(self, start_ns: int, end_ns: int) -> Iterator[FeedItem]:
+    def timeline(self, start_ns: int, end_ns: int) -> Iterator[Arrival]:
         """Yield what arrives in (start, end], in the order of arrival."""
         ...

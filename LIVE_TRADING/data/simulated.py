@@ -18,6 +18,7 @@ from LIVE_TRADING.common.units import BPS, NS_PER_MINUTE
 from LIVE_TRADING.data.calendars import SIMULATED, SessionTable, session_table
 from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
 from LIVE_TRADING.data.panel import BarPanel
+from LIVE_TRADING.data.simulated_quotes import SimulatedQuotes
 
 _SESSION_MINUTES = 390
 _TICK_USD = 0.01
@@ -53,6 +54,9 @@ class SimulatedMarketConfig(FrozenConfig):
     start_price_max_usd: float = Field(300.0, ge=1, description="highest start price")
     halt_probability: float = Field(0.005, ge=0, le=1, description="of a halt of 3 to 12 bars, per symbol and session")
     missing_bar_probability: float = Field(0.001, ge=0, lt=1, description="of a bar lost by the feed, per symbol, bar")
+    quotes_per_bar: int = Field(
+        0, ge=0, le=3_000, description="trades and quotes of each symbol between the ends of its bars; 0: none"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -127,7 +131,7 @@ def simulate_market(config: SimulatedMarketConfig) -> BarPanel:
 
 
 class SimulatedDataProvider(HistoricalDataProvider):
-    """Streams the simulated market, or some sessions and symbols of it."""
+    """Streams the simulated market, or some sessions and symbols of it; quotes between its bars if asked for."""
 
     def __init__(
         self,
@@ -139,10 +143,12 @@ class SimulatedDataProvider(HistoricalDataProvider):
         late: Sequence[LateBar] = (),
         clock: Clock | None = None,
     ) -> None:
-        panel = simulate_market(config or SimulatedMarketConfig())
+        config = config or SimulatedMarketConfig()
+        market = panel = simulate_market(config)
         if symbols is not None:
-            panel = panel.select(symbols)
-        super().__init__(panel.of_dates(start, end), late=late, clock=clock)
+            panel = market.select(symbols)
+        quotes = SimulatedQuotes(market, config.quotes_per_bar, config.seed) if config.quotes_per_bar else None
+        super().__init__(panel.of_dates(start, end), late=late, clock=clock, quotes=quotes)
 
 
 def _generator(config: SimulatedMarketConfig, stream: _Stream) -> np.random.Generator:

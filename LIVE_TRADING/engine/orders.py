@@ -163,6 +163,10 @@ class OrderBook:
         """Return the book with an execution of an unknown order remembered."""
         return replaced(self, strangers=(*self.strangers, execution_id)[-REMEMBERED_CLOSED_ORDERS:])
 
+    def has_open(self, symbol: str) -> bool:
+        """Return whether an order of a symbol is open."""
+        return any(record.order.symbol == symbol for record in self.open.values())  # order: any
+
     def of_symbol(self, symbol: str) -> tuple[OrderRecord, ...]:
         """Return the open orders of a symbol, oldest first."""
         return tuple(record for record in self.open.values() if record.order.symbol == symbol)  # order: of sending

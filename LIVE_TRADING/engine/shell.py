@@ -38,8 +38,9 @@ from LIVE_TRADING.engine.inference import Inference, Predictor
 from LIVE_TRADING.engine.kill_file import KillFile
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.outbound import Outbound
+from LIVE_TRADING.engine.quote_pace import QuotePace
 from LIVE_TRADING.engine.rule import TargetRule
-from LIVE_TRADING.engine.schedule import SESSION_CLOSE
+from LIVE_TRADING.engine.schedule import CYCLE, SESSION_CLOSE
 from LIVE_TRADING.engine.sources import Sources
 from LIVE_TRADING.engine.start_up import StartUp
 from LIVE_TRADING.engine.task_failure import TASK_FAILED, TaskWatch, first_error
@@ -93,7 +94,11 @@ class LiveShell:
         self._kill = kill or KillFile(None)
         self._inbox = Inbox(clock)
         self._inference = Inference(predictor, clock, self._inbox, self._bus, latency)
-        self._sources = Sources(provider, broker, clock, self._inbox, self._bus, grace_ns=self._times.grace_ns)
+        column = {symbol: place for place, symbol in enumerate(driver.core.run.symbols)}
+        self._pace = QuotePace(self._inbox.queue, column, lambda: driver.core.state)
+        self._sources = Sources(
+            provider, broker, clock, self._inbox, self._bus, self._pace, grace_ns=self._times.grace_ns
+        )
         self._venue = VenueLink(broker, clock, self.put, lambda: driver.core.state, limits)
         self._start_up = StartUp(self._venue, clock, self._inbox, lambda: driver.core.state)
         self._checkpoints = checkpoints
@@ -191,6 +196,7 @@ class LiveShell:
             self._end_with(error)
             return
         actors.start_until_end(self._sources.pump_feed(start_ns, end_ns))
+        actors.start_until_end(self._sources.pump_quotes())
         actors.start_until_end(self._sources.pump_schedule(start_ns, end_ns))
 
     async def _serve(self, actors: Actors, max_cycles: int | None) -> str:
@@ -201,6 +207,7 @@ class LiveShell:
             if self._failure is not None:
                 raise self._failure
             self._look_for_kill()
+            self._sources.release_quotes()
             if len(queue):
                 event = queue.pop()
                 commands = self._driver.step(event, self._clock.now_ns())
@@ -237,8 +244,23 @@ class LiveShell:
                     self.decided += 1
                 if self.on_cycle is not None:
                     self.on_cycle(command.result.scheduled_time_ns)
-        if getattr(event, "trigger_type", "") == SESSION_CLOSE:
+        trigger = getattr(event, "trigger_type", "")
+        if trigger == SESSION_CLOSE:
             self._writer.session_closed()
+        elif trigger == CYCLE:
+            self._tell_quotes()
+
+    def _tell_quotes(self) -> None:
+        """Tell what became of the trades and quotes since the cycle before; nothing where there were none."""
+        counts = self._pace.counts.taken()
+        if counts.offered or counts.unknown:
+            emit.emit_quotes_conflated(
+                self._bus,
+                self._clock.now_ns(),
+                offered=counts.offered,
+                conflated=counts.conflated,
+                unknown_symbols=counts.unknown,
+            )
 
     # -- the kill file -------------------------------------------------------------------------------------------
 

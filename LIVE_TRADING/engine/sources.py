@@ -1,21 +1,28 @@
-"""What comes in from outside, each source in a task of its own: bars, the schedule, the venue's reports."""
+"""What comes in from outside, each source in a task of its own: bars and quotes, the schedule, the venue's reports."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from LIVE_TRADING.brokers.interface import Broker, MarketObserver
-from LIVE_TRADING.common.async_clock import AsyncClock
+from LIVE_TRADING.common.async_clock import AsyncClock, Signal
 from LIVE_TRADING.common.exceptions import BrokerError, DataProviderError
-from LIVE_TRADING.data.interface import DataProvider, FeedItem, RecordedDataProvider
+from LIVE_TRADING.data.interface import Arrival, DataProvider, QuoteItem, RecordedDataProvider
 from LIVE_TRADING.engine.inbox import Inbox
+from LIVE_TRADING.engine.quote_pace import QuotePace
 from LIVE_TRADING.engine.schedule import schedule
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
 
+_WITHOUT_PAUSE = 64  # items of a feed that is behind, before others have a turn
+
 
 class Sources:
-    """Pumps events into the inbox. `open` counts feed and schedule until they have ended."""
+    """Pumps events into the inbox. `open` counts feed and schedule until they have ended.
+
+    Trades and quotes go by way of `pace`, which the loop asks to release what is due before it serves.
+    """
 
     def __init__(
         self,
@@ -24,6 +31,7 @@ class Sources:
         clock: AsyncClock,
         inbox: Inbox,
         bus: NoticeBus,
+        pace: QuotePace,
         *,
         grace_ns: int,
     ) -> None:
@@ -32,15 +40,25 @@ class Sources:
         self._clock = clock
         self._inbox = inbox
         self._bus = bus
+        self._pace = pace
+        self._paced, self._overdue = Signal(), False
         self._grace_ns = grace_ns
         self.open = 2
 
     async def pump_feed(self, start_ns: int, end_ns: int) -> None:
-        """Pass on the bars that arrive in (start, end]."""
+        """Pass on the bars, trades and quotes that arrive in (start, end]."""
         observer = self._broker if isinstance(self._broker, MarketObserver) else None
+        passed_on = 0
         try:
             async for item in self._items(start_ns, end_ns):
-                await self._clock.wait(None, item.arrival_ns)
+                if item.arrival_ns > self._clock.now_ns():
+                    await self._clock.wait(None, item.arrival_ns)
+                elif passed_on % _WITHOUT_PAUSE == 0:
+                    await asyncio.sleep(0)
+                passed_on += 1
+                if isinstance(item, QuoteItem):
+                    self._offer(item)
+                    continue
                 if observer is not None:
                     observer.observe_bars(item.batch)
                 self._inbox.put(item.batch)
@@ -48,7 +66,30 @@ class Sources:
             self._inbox.fault("data_feed", error)
         self._ended()
 
-    async def _items(self, start_ns: int, end_ns: int) -> AsyncIterator[FeedItem]:
+    def _offer(self, item: QuoteItem) -> None:
+        before_ns = self._pace.next_ns()
+        self._pace.offer(item.told)
+        due_ns = self._pace.next_ns()
+        if due_ns is not None and due_ns <= self._clock.now_ns():
+            self._inbox.wake.set()
+        elif due_ns != before_ns:
+            self._paced.set()
+
+    def release_quotes(self) -> None:
+        """Queue the trades and quotes whose time has come."""
+        if self._pace.release(self._clock.now_ns()) and self._overdue:
+            self._paced.set()
+
+    async def pump_quotes(self) -> None:
+        """Wake the loop when a trade or quote is due that was held back."""
+        while True:
+            due_ns = self._pace.next_ns()
+            self._overdue = due_ns is not None and due_ns <= self._clock.now_ns()
+            if self._overdue:
+                self._inbox.wake.set()
+            await self._clock.wait(self._paced, None if self._overdue else due_ns)
+
+    async def _items(self, start_ns: int, end_ns: int) -> AsyncIterator[Arrival]:
         if isinstance(self._provider, RecordedDataProvider):
             for item in self._provider.timeline(start_ns, end_ns):
                 yield item

@@ -93,3 +93,12 @@ def emit_quote_stale(bus: Publisher, time_ns: int, *, symbols: tuple[str, ...], 
     """Tell for which symbols the spread gate has begun to hold a quote too old, and how old the oldest is."""
     fields = {"count": len(symbols), "symbols": symbols, "max_age_s": max_age_s}
     bus.emit(Notice(EventType.QUOTE_STALE, time_ns, fields))
+
+
+def emit_quotes_conflated(bus: Publisher, time_ns: int, *, offered: int, conflated: int, unknown_symbols: int) -> None:
+    """Tell, with each cycle, how many trades and quotes between bars came and how many a newer one replaced or joined.
+
+    `unknown_symbols`: those besides, of symbols outside the universe.
+    """
+    fields = {"offered": offered, "conflated": conflated, "unknown_symbols": unknown_symbols}
+    bus.emit(Notice(EventType.QUOTES_CONFLATED, time_ns, fields))

@@ -48,6 +48,7 @@ class EventType(StrEnum):
     LATE_BAR = "late_bar"
     DATA_GAP = "data_gap"
     QUOTE_STALE = "quote_stale"
+    QUOTES_CONFLATED = "quotes_conflated"
     # the cycle
     CYCLE_START = "cycle_start"
     CYCLE_END = "cycle_end"
@@ -86,6 +87,7 @@ class EventType(StrEnum):
 
 
 _QUIET = (
+    EventType.QUOTES_CONFLATED,
     EventType.CYCLE_START,
     EventType.CYCLE_END,
     EventType.INFERENCE_COMPLETED,

@@ -70,6 +70,7 @@ class MetricsCollector:
             EventType.LIMITED_MODE: lambda notice: self._limited.set(1),
             EventType.ORDER_FILLED: self._on_fill,
             EventType.ORDER_REJECTED: self._on_rejection,
+            EventType.QUOTES_CONFLATED: self._on_quotes,
             EventType.SESSION_CLOSE: lambda notice: self._session.set(0),
             EventType.SESSION_OPEN: lambda notice: self._session.set(1),
             EventType.STAGE_COMPLETED: self._on_stage,
@@ -133,6 +134,7 @@ class MetricsCollector:
         self._settled = self._counter("settled_symbols", "symbols by the stage that settled them", "stage", "reason")
         self._blocked = self._counter("gate_blocked", "symbols a gate held", "gate", "reason")
         self._decisions = self._counter("decisions", "symbols of which something is wanted", "action", "side")
+        self._quotes = self._counter("quotes", "trades and quotes between bars", "outcome")
         self._bandit = self._gauge("bandit_probability", "probability of a horizon", "horizon")
 
     def _make_account_metrics(self) -> None:
@@ -178,6 +180,12 @@ class MetricsCollector:
         # a fee may be negative, a rebate; a counter cannot fall
         self._fees.add(max(0.0, float(fields["fee"])), fields["currency"])
         self._notional.add(float(fields["price"] * fields["quantity"]), fields["currency"])
+
+    def _on_quotes(self, notice: Notice) -> None:
+        fields = notice.fields
+        self._quotes.add(fields["offered"] - fields["conflated"], "kept")
+        self._quotes.add(fields["conflated"], "conflated")
+        self._quotes.add(fields["unknown_symbols"], "unknown_symbol")
 
     def _on_rejection(self, notice: Notice) -> None:
         self._rejections.add(1, notice.fields["source"], notice.fields["rule_id"])
