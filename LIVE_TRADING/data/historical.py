@@ -173,7 +173,7 @@ class HistoricalDataProvider:
         if len(self._panel) == 0:
             return
         end_ns = max([int(self._panel.bar_end_ns[-1]), *(item.arrival_ns for item in self._late)])
-        for item in self.timeline(int(self._panel.bar_end_ns[0]) - 1, end_ns):
+        for item in self.timeline(int(self._panel.bar_end_ns[0]) - self.interval_ns, end_ns):
             await asyncio.sleep(0)
             yield item
 

@@ -17,17 +17,18 @@ IDLE_NS, EXPOSED_NS = NS_PER_S, 250 * NS_PER_MS
 
 @dataclass(slots=True)
 class QuoteCounts:
-    """What became of trades and quotes: told in all, those that a newer one replaced or joined, of unknown symbols."""
+    """What became of trades and quotes.
+
+    offered    all that came
+    conflated  joined one of their symbol that waited
+    old        told nothing that the core did not know
+    unknown    of symbols outside the universe
+    """
 
     offered: int = 0
     conflated: int = 0
+    old: int = 0
     unknown: int = 0
-
-    def taken(self) -> QuoteCounts:
-        """Return the counts and start over."""
-        counts = QuoteCounts(self.offered, self.conflated, self.unknown)
-        self.offered = self.conflated = self.unknown = 0
-        return counts
 
 
 class QuotePace:
@@ -35,8 +36,9 @@ class QuotePace:
 
     A symbol's time is a second after the core last took one of it, 250 ms where a position or an order of it is open.
     That instant is the core's own (`Quotes.taken_ns`), so a run that goes on after a restart keeps the pace. What is
-    held is not on file: nothing is consumed that is not journaled. Symbols outside the universe are counted and
-    dropped, since nothing depends on them.
+    held is not on file: nothing is consumed that is not journaled. What the core knows already, and symbols outside the
+    universe, are counted and dropped: nothing depends on them. So a recorded feed that is opened again after a restart
+    does not slow down what is new.
 
     Parameters
     ----------
@@ -57,24 +59,32 @@ class QuotePace:
         self._number = itertools.count()
         self.counts = QuoteCounts()
 
+    def counted(self) -> QuoteCounts:
+        """Return what has been counted, and start over."""
+        counts, self.counts = self.counts, QuoteCounts()
+        return counts
+
     def offer(self, told: MarketData) -> None:
         """Take a trade or quote from a feed."""
-        asset = told.asset
+        counts, asset = self.counts, told.asset
+        counts.offered += 1
         at = self._column.get(asset)
         if at is None:
-            self.counts.unknown += 1
+            counts.unknown += 1
             return
-        self.counts.offered += 1
         if self._queue.waits(asset):
-            self.counts.conflated += 1
+            counts.conflated += 1
             self._queue.put(told)
             return
         state = self._state()
+        if state.quotes.holds(at, told):
+            counts.old += 1
+            return
         exposed = asset in state.ledger.positions or state.orders.has_open(asset)
         due_ns = state.quotes.taken_ns.item(at) + (EXPOSED_NS if exposed else IDLE_NS)
         held = self._held.get(asset)
         if held is not None:
-            self.counts.conflated += 1
+            counts.conflated += 1
             told = held[1].joined(told)
         if held is None or due_ns < held[0]:
             heapq.heappush(self._due, (due_ns, next(self._number), asset))
@@ -82,13 +92,10 @@ class QuotePace:
             due_ns = held[0]
         self._held[asset] = (due_ns, told)
 
-    def release(self, now_ns: int) -> bool:
-        """Queue what is due; return whether anything was."""
-        released = False
+    def release(self, now_ns: int) -> None:
+        """Queue what is due."""
         while (due_ns := self.next_ns()) is not None and due_ns <= now_ns:
             self._queue.put(self._held.pop(heapq.heappop(self._due)[2])[1])
-            released = True
-        return released
 
     def next_ns(self) -> int | None:
         """Return when the next one is due; None while nothing is held."""

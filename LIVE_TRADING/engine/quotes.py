@@ -63,6 +63,16 @@ class Quotes:
             told.has_quote and told.timestamp_ns >= self.quote_ns.item(at),
         )
 
+    def holds(self, at: int, told: MarketData) -> bool:
+        """Return whether nothing of it is newer than what is known, or of the same instant and other than that."""
+        traded, quoted = self.is_news(at, told)
+        if traded and (told.trade_ns, told.price) != (self.price_ns.item(at), self.price.item(at)):
+            return False
+        if quoted:
+            known = told.timestamp_ns == self.quote_ns.item(at)
+            return known and _same(told.bid, self.bid.item(at)) and _same(told.ask, self.ask.item(at))
+        return True
+
     def with_told(self, at: int, told: MarketData, now_ns: int) -> Quotes:
         """Return the quotes after a trade, a quote or both; a part that is older than what is known changes nothing."""
         changes: dict[str, Any] = {"taken_ns": _set(self.taken_ns, at, now_ns)}
@@ -80,6 +90,10 @@ class Quotes:
         nan = np.nan
         taken_ns = _set(self.taken_ns, at, now_ns)
         return replaced(self, bid=_set(self.bid, at, nan), ask=_set(self.ask, at, nan), taken_ns=taken_ns)
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (one != one and other != other)
 
 
 def _set(values: Any, at: int, value: float) -> Any:

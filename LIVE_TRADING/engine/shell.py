@@ -252,13 +252,14 @@ class LiveShell:
 
     def _tell_quotes(self) -> None:
         """Tell what became of the trades and quotes since the cycle before; nothing where there were none."""
-        counts = self._pace.counts.taken()
-        if counts.offered or counts.unknown:
+        counts = self._pace.counted()
+        if counts.offered:
             emit.emit_quotes_conflated(
                 self._bus,
                 self._clock.now_ns(),
                 offered=counts.offered,
                 conflated=counts.conflated,
+                old=counts.old,
                 unknown_symbols=counts.unknown,
             )
 

@@ -41,7 +41,8 @@ class Sources:
         self._inbox = inbox
         self._bus = bus
         self._pace = pace
-        self._paced, self._overdue = Signal(), False
+        self._paced = Signal()
+        self._awaited_ns: int | None = None  # when the loop is to be woken for what is held back
         self._grace_ns = grace_ns
         self.open = 2
 
@@ -67,27 +68,32 @@ class Sources:
         self._ended()
 
     def _offer(self, item: QuoteItem) -> None:
-        before_ns = self._pace.next_ns()
         self._pace.offer(item.told)
         due_ns = self._pace.next_ns()
         if due_ns is not None and due_ns <= self._clock.now_ns():
             self._inbox.wake.set()
-        elif due_ns != before_ns:
-            self._paced.set()
+        else:
+            self._await(due_ns)
 
     def release_quotes(self) -> None:
         """Queue the trades and quotes whose time has come."""
-        if self._pace.release(self._clock.now_ns()) and self._overdue:
+        self._pace.release(self._clock.now_ns())
+        self._await(self._pace.next_ns())
+
+    def _await(self, due_ns: int | None) -> None:
+        """Have the loop woken then, where that is another instant than the one awaited."""
+        if due_ns != self._awaited_ns:
+            self._awaited_ns = due_ns
             self._paced.set()
 
     async def pump_quotes(self) -> None:
         """Wake the loop when a trade or quote is due that was held back."""
         while True:
-            due_ns = self._pace.next_ns()
-            self._overdue = due_ns is not None and due_ns <= self._clock.now_ns()
-            if self._overdue:
+            due_ns = self._awaited_ns
+            if due_ns is not None and due_ns <= self._clock.now_ns():
                 self._inbox.wake.set()
-            await self._clock.wait(self._paced, None if self._overdue else due_ns)
+                due_ns = None  # until the loop has released it
+            await self._clock.wait(self._paced, due_ns)
 
     async def _items(self, start_ns: int, end_ns: int) -> AsyncIterator[Arrival]:
         if isinstance(self._provider, RecordedDataProvider):

@@ -95,10 +95,13 @@ def emit_quote_stale(bus: Publisher, time_ns: int, *, symbols: tuple[str, ...], 
     bus.emit(Notice(EventType.QUOTE_STALE, time_ns, fields))
 
 
-def emit_quotes_conflated(bus: Publisher, time_ns: int, *, offered: int, conflated: int, unknown_symbols: int) -> None:
-    """Tell, with each cycle, how many trades and quotes between bars came and how many a newer one replaced or joined.
+def emit_quotes_conflated(
+    bus: Publisher, time_ns: int, *, offered: int, conflated: int, old: int, unknown_symbols: int
+) -> None:
+    """Tell, with each cycle, how many trades and quotes between bars came since the one before, and what of them.
 
-    `unknown_symbols`: those besides, of symbols outside the universe.
+    `conflated` joined one of their symbol that waited, `old` told nothing new, `unknown_symbols` are of none that is in
+    the universe; the rest went to the core.
     """
-    fields = {"offered": offered, "conflated": conflated, "unknown_symbols": unknown_symbols}
+    fields = {"offered": offered, "conflated": conflated, "old": old, "unknown_symbols": unknown_symbols}
     bus.emit(Notice(EventType.QUOTES_CONFLATED, time_ns, fields))

@@ -182,10 +182,8 @@ class MetricsCollector:
         self._notional.add(float(fields["price"] * fields["quantity"]), fields["currency"])
 
     def _on_quotes(self, notice: Notice) -> None:
-        fields = notice.fields
-        self._quotes.add(fields["offered"] - fields["conflated"], "kept")
-        self._quotes.add(fields["conflated"], "conflated")
-        self._quotes.add(fields["unknown_symbols"], "unknown_symbol")
+        for outcome in ("offered", "conflated", "old", "unknown_symbols"):
+            self._quotes.add(notice.fields[outcome], outcome)
 
     def _on_rejection(self, notice: Notice) -> None:
         self._rejections.add(1, notice.fields["source"], notice.fields["rule_id"])

@@ -16,7 +16,7 @@ from LIVE_TRADING.brokers.exchange import ExchangeConfig, SimulatedExchange
 from LIVE_TRADING.brokers.simulated import BacktestBroker, PaperBroker
 from LIVE_TRADING.common.async_clock import VirtualClock
 from LIVE_TRADING.common.types import FloatArray, RawPredictions
-from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
+from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar, QuoteSource
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.config import EngineConfig
@@ -110,10 +110,11 @@ def run_backtest(
     observers: Sequence[Observer] = (),
     run_root: Path | None = None,
     rule: TargetRule | None = None,
+    quotes: QuoteSource | None = None,
 ) -> Outcome:
     plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root, rule=rule)
     predictor = rule or plan.predictor or PlainForecast(plan.run.feature_names, len(plan.run.horizons))
-    provider = HistoricalDataProvider(panel, late=late)
+    provider = HistoricalDataProvider(panel, late=late, quotes=quotes)
     broker = BacktestBroker(exchange_for(panel, plan.feed_start_ns, exchange), panel.sessions)
     core = plan.core()
     engine = BacktestEngine(
@@ -140,6 +141,8 @@ def run_shell(
     run_root: Path | None = None,
     max_cycles: int | None = None,
     rule: TargetRule | None = None,
+    quotes: QuoteSource | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Outcome:
     plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root, rule=rule)
     predictor = None
@@ -152,7 +155,7 @@ def run_shell(
         warnings.simplefilter("error", RuntimeWarning)
         engine = TradingEngine(
             broker,
-            HistoricalDataProvider(panel, late=late),
+            HistoricalDataProvider(panel, late=late, quotes=quotes),
             run_root,
             predictor,
             config=config,
@@ -166,6 +169,7 @@ def run_shell(
             state_dir=state_dir,
             latency=latency,
             grace_ns=0,
+            observers=observers,
         )
     asyncio.run(engine.run(max_cycles))
     engine.close()

@@ -24,6 +24,7 @@ from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions, Side
 from LIVE_TRADING.data.historical import LateBar
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
+from LIVE_TRADING.data.simulated_quotes import SimulatedQuotes
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.journal import Journal
 from LIVE_TRADING.engine.latency import InferenceLatency
@@ -238,7 +239,8 @@ def with_models(folder: Path, bus: NoticeBus) -> TradingEngine:
 
 
 def limited(bus: NoticeBus) -> TradingEngine:
-    """No models at all."""
+    """No models at all, and quotes between bars."""
+    quotes = SimulatedQuotes(panel(), 2, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return run_told(panel(), EngineConfig(), bus, start_ns=start_ns(), limited=True, max_cycles=3)
+        return run_told(panel(), EngineConfig(), bus, start_ns=start_ns(), limited=True, quotes=quotes, max_cycles=3)

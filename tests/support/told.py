@@ -16,7 +16,7 @@ from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
 from LIVE_TRADING.common.events import OrderEvent
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, OrderRejectedError
 from LIVE_TRADING.common.types import BAR_FIELDS, Order
-from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar
+from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar, QuoteSource
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.engine.config import EngineConfig
@@ -83,6 +83,7 @@ def engine_of(
     run_root: Path | None = None,
     predictor: RunPredictor | None = None,
     limited: bool = False,
+    quotes: QuoteSource | None = None,
 ) -> tuple[TradingEngine, MoodyBroker]:
     """Return an engine on a plain forecast (or models, or nothing) and its venue."""
     plan = plan_for(panel, config, start_ns=start_ns)
@@ -93,7 +94,7 @@ def engine_of(
         predictor = PlainForecast(plan.run.feature_names, len(plan.run.horizons))
     engine = TradingEngine(
         broker,
-        HistoricalDataProvider(panel, late=late),
+        HistoricalDataProvider(panel, late=late, quotes=quotes),
         run_root,
         predictor,
         config=config,
