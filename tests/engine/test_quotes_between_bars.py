@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 # covers: P27, P8, P17, B8, P18
+import asyncio
 import shutil
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from LIVE_TRADING.common.events import MarketData, Stamped
+from LIVE_TRADING.common.async_clock import RealTimeClock
+from LIVE_TRADING.common.events import MarketData, OrderFill, Stamped
+from LIVE_TRADING.common.types import Side
 from LIVE_TRADING.data.historical import HistoricalDataProvider
+from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.interface import QuoteItem
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
@@ -24,8 +30,9 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
-from LIVE_TRADING.engine.trading_engine import recorded_run, start_core
-from tests.support.runs import LOW_COST, Outcome, run_backtest, run_shell
+from LIVE_TRADING.engine.trading_engine import TradingEngine, recorded_run, start_core
+from tests.support.runs import LOW_COST, Outcome, PlainForecast, exchange_for, facts_of, run_backtest, run_shell
+from tests.support.told import MoodyBroker
 
 S, MS = 10**9, 10**6
 # costs count, a wide or missing quote blocks, and predictions take long enough for quotes to come before them
@@ -191,3 +198,59 @@ def test_a_stopped_run_goes_on_with_its_quotes(panel: BarPanel, start_ns: int, s
     run_shell(panel, SELDOM, state_dir=tmp_path, max_cycles=3, **options)
     run_shell(panel, SELDOM, state_dir=tmp_path, max_cycles=2, **options)
     assert run_shell(panel, SELDOM, state_dir=tmp_path, **options).digests == whole.digests
+
+
+class _Storm:
+    """A feed that is only listened to: quotes as fast as they are taken, and no pause. Halfway a fill comes."""
+
+    n_quotes = 100_000
+
+    def __init__(self, market: BarPanel, clock: RealTimeClock, broker: MoodyBroker) -> None:
+        inner = HistoricalDataProvider(market, clock=clock)
+        self.symbols, self.interval_ns, self.sessions = market.symbols, market.interval_ns, market.sessions
+        self.get_quote, self.get_historical, self.get_adv = inner.get_quote, inner.get_historical, inner.get_adv
+        self._clock, self._broker = clock, broker
+        self.told = 0
+        self.on_end: Callable[[], None] = lambda: None
+
+    async def stream(self) -> AsyncIterator[QuoteItem]:
+        for number in range(self.n_quotes):
+            now_ns, symbol = self._clock.now_ns(), self.symbols[number % len(self.symbols)]
+            if number == self.n_quotes // 2:
+                amounts = (Decimal(10), Decimal(1), Decimal(0))
+                self._broker.say(OrderFill("lt-nobody", "s1", symbol, Side.BUY, *amounts, "USD", now_ns))
+            self.told = number
+            yield QuoteItem(now_ns, MarketData(symbol, now_ns, bid=99.0, ask=99.01))
+        self.on_end()
+
+
+def test_a_storm_of_quotes_delays_no_fill_and_floods_no_journal(panel: BarPanel, tmp_path: Path) -> None:
+    opened_ns = panel.sessions.sessions[0].open_ns
+    clock = RealTimeClock(opened_ns, speed=1.0)
+    broker = MoodyBroker(exchange_for(panel, opened_ns), panel.sessions, clock)
+    feed = _Storm(panel, clock, broker)
+    seen: list[tuple[str, int]] = []
+    engine = TradingEngine(
+        broker,
+        feed,
+        None,
+        PlainForecast((), 3),
+        config=CONFIG,
+        clock=clock,
+        facts=facts_of(panel),
+        instruments=instruments_for(panel.symbols),
+        start_ns=opened_ns,
+        state_dir=tmp_path,
+        observers=[lambda stamped, _: seen.append((type(stamped.event).__name__, feed.told))],
+        grace_ns=0,
+    )
+    feed.on_end = engine.request_stop
+    with closing(engine):
+        asyncio.run(engine.run())
+    assert feed.told == feed.n_quotes - 1
+    (told_by_then,) = [told for kind, told in seen if kind == "OrderFill"]
+    assert told_by_then - feed.n_quotes // 2 <= 1_000  # a few turns of the loop
+    lasted_s = (clock.now_ns() - opened_ns) / S
+    taken = sum(kind == "MarketData" for kind, _ in seen)
+    assert len(panel.symbols) <= taken <= len(panel.symbols) * (2 + 4 * lasted_s)
+    assert len(list(read_journal(tmp_path / FOLDER))) < taken + 20

@@ -25,10 +25,11 @@ from LIVE_TRADING.common.exceptions import (
 )
 from LIVE_TRADING.common.types import FloatArray, Order, RawPredictions
 from LIVE_TRADING.common.units import NS_PER_S
-from LIVE_TRADING.data.historical import HistoricalDataProvider
+from LIVE_TRADING.data.historical import HistoricalDataProvider, QuoteSource
 from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.interface import RecordedDataProvider
 from LIVE_TRADING.data.panel import BarPanel
+from LIVE_TRADING.data.simulated_quotes import SimulatedQuotes
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
@@ -316,18 +317,21 @@ def test_a_feed_that_breaks_off_halts(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Live:
     """A source that does not know its future: it can only be listened to."""
 
-    def __init__(self, market: BarPanel, *, late: object = ()) -> None:
-        feed_start_ns = market.sessions.sessions[2].open_ns
-        self._inner = HistoricalDataProvider(market.between(feed_start_ns, market.sessions.sessions[-1].close_ns))
+    def __init__(self, market: BarPanel, *, late: object = (), quotes: QuoteSource | None = None) -> None:
+        span = market.between(market.sessions.sessions[2].open_ns, market.sessions.sessions[-1].close_ns)
+        self._inner = HistoricalDataProvider(span, quotes=quotes)
         self.symbols, self.interval_ns, self.sessions = market.symbols, market.interval_ns, market.sessions
         self.get_quote, self.get_historical = self._inner.get_quote, self._inner.get_historical
         self.get_adv, self.stream = self._inner.get_adv, self._inner.stream
 
 
 def test_a_feed_that_can_only_be_listened_to_gives_the_same_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = run_told(panel(), LOW_COST_CONFIG, None, start_ns=start_ns())
+    quotes, latency = SimulatedQuotes(panel(), 2, 2), InferenceLatency(30 * NS_PER_S)
+    options = {"start_ns": start_ns(), "quotes": quotes, "latency": latency}
+    recorded = run_told(panel(), LOW_COST_CONFIG, None, **options)
     monkeypatch.setattr("tests.support.told.HistoricalDataProvider", _Live)
-    live = run_told(panel(), LOW_COST_CONFIG, None, start_ns=start_ns())
+    live = run_told(panel(), LOW_COST_CONFIG, None, **options)
+    assert (live.core.state.quotes.taken_ns > start_ns()).all()
     assert not isinstance(_Live(panel()), RecordedDataProvider)
     assert live.core.state.digest.texts() == recorded.core.state.digest.texts()
 
