@@ -25,7 +25,7 @@ from LIVE_TRADING.backtest.record import (
 from LIVE_TRADING.backtest.trades import most_traded, round_trips
 from LIVE_TRADING.common.events import OrderFill, RunStarted, Stamped
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
-from LIVE_TRADING.common.types import Leg, Session
+from LIVE_TRADING.common.types import BarBatch, Leg, Session
 from LIVE_TRADING.common.units import BPS
 from LIVE_TRADING.data.calendars import calendar_zone
 from LIVE_TRADING.engine.book import mark
@@ -33,6 +33,7 @@ from LIVE_TRADING.engine.commands import AccountMarked, Command, CycleDecided, S
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle import STAGES, CycleResult, DecisionTrace
 from LIVE_TRADING.engine.orders import OrderRecord
+from LIVE_TRADING.engine.quotes import Quotes
 from LIVE_TRADING.engine.state import CoreState
 
 
@@ -62,11 +63,14 @@ class Recorder:
         self._cycles: list[_CycleRow] = []
         self._beliefs: dict[str, EntryBelief] = {}
         self._warmup = 0
+        self._closing = Quotes.empty(len(core.run.symbols))  # of bars alone: what the simulated venue charges by
 
     def __call__(self, stamped: Stamped, commands: Sequence[Command]) -> None:
         """Take an event and its commands."""
         if isinstance(stamped.event, OrderFill):
             self._fills.append(self._fill_row(stamped.event))
+        elif isinstance(stamped.event, BarBatch):
+            self._closing = self._closing.with_bars(stamped.event)
         for command in commands:
             if isinstance(command, CycleDecided):
                 self._cycle(command.result)
@@ -102,7 +106,7 @@ class Recorder:
 
     def _half_spread_bps(self, symbol: str) -> float:
         """Return what half the spread cost the fill in hand: the quote is that of the bar before, as at the venue."""
-        column, quotes = self._column.get(symbol), self._core.state.quotes
+        column, quotes = self._column.get(symbol), self._closing
         if column is None:
             return float("nan")
         bid, ask = float(quotes.bid[column]), float(quotes.ask[column])
