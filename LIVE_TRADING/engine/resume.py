@@ -241,7 +241,7 @@ def _other_settings(recorded: dict[str, Any], planned: dict[str, Any]) -> list[s
         return [f"{place}: on file, and refused by this version: {message}" for place, message in wrong]
     then, now = _leaves(completed), _leaves(planned)
     return [
-        f"{place}: on file {then.get(place, 'absent')!r:.80}, now {now.get(place, 'absent')!r:.80}"
+        f"{place}: on file {then.get(place, 'absent')!r:.300}, now {now.get(place, 'absent')!r:.300}"
         for place in sorted(then.keys() | now.keys())
         if then.get(place, _ABSENT) != now.get(place, _ABSENT)
     ]

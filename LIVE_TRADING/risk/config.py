@@ -20,7 +20,8 @@ class RiskConfig(FrozenConfig):
     The limits on exposure are the last line behind the sizing stage, which aims at its own caps. They bind at
     limit · (1 + `limit_tolerance_frac`): marks move between sizing and sending, and the sizing lets drift run to 5 %
     beyond a cap before it cuts, so a limit equal to the cap and without slack would refuse orders that were sized
-    correctly. Zero tolerance binds at the limit itself. The guardrails have no tolerance.
+    correctly. Zero tolerance binds at the limit itself. The guardrails have no tolerance, nor has
+    `initial_margin_frac`, below which a broker refuses.
     """
 
     guardrails: bool = Field(True, description="daily loss and drawdown limits; an unreadable equity halts in any case")
@@ -34,6 +35,12 @@ class RiskConfig(FrozenConfig):
     max_net: float = Field(0.3, gt=0.0, le=20.0, description="largest |sum of positions|, share of equity")
     limit_tolerance_frac: float = Field(
         0.05, ge=0.0, le=0.5, description="slack of the three limits above, share of each"
+    )
+    initial_margin_frac: float = Field(
+        0.5,
+        gt=0.0,
+        le=1.0,
+        description="equity that gross exposure needs, share of it: 0.5 Regulation T, 1 a cash account",
     )
     max_order_notional_usd: float | None = Field(None, gt=0.0, description="largest order that adds risk; absent: none")
     cooldown_s: float = Field(5.0, ge=0.0, le=86_400.0, description="no new risk in a symbol this soon after an order")
@@ -49,6 +56,7 @@ class RiskConfig(FrozenConfig):
             "position_limit",
             "gross_limit",
             "net_limit",
+            "buying_power",
             "cooldown",
         ),
         description="pre-trade rules in the order in which they are asked; the first no wins",

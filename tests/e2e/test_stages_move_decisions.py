@@ -28,7 +28,12 @@ from LIVE_TRADING.engine.run_setup import RunPredictor
 
 DAY = (AFTER_TRAINING, AFTER_TRAINING)
 AFTER_FOUR_SESSIONS = ("2025-07-08", "2025-07-08")
-WIDE_RULES = ("risk.max_position_weight=1", "risk.max_gross=20", "risk.max_net=20")
+WIDE_RULES = (
+    "risk.max_position_weight=1",
+    "risk.max_gross=20",
+    "risk.max_net=20",
+    "risk.initial_margin_frac=0.05",
+)
 Run = Callable[..., Trail]
 
 

@@ -57,7 +57,7 @@ from LIVE_TRADING.risk import TradingState
 from LIVE_TRADING.risk.state import SEVERITY
 
 FEE = Decimal("0.01")
-MAX_GROSS = 0.03
+MAX_GROSS, CASH_USD = 0.03, 100_000.0  # where cash binds there is as much of it as the book may be worth otherwise
 STRANGER = "by-hand"
 SEEN: Counter[str] = Counter()  # over a campaign: that it plays what it is meant to play
 REFUSED_FILLS = (("0", "100"), ("-1", "100"), ("1", "0"), ("1", "-5"))
@@ -95,9 +95,11 @@ class AnyVenue(RuleBasedStateMachine):
     """The core between a venue, an operator, a market and kills, all of them drawn."""
 
     @initialize(
-        mode=st.sampled_from(["strict", "warn", "auto_sync"]), on_trip=st.sampled_from(["reduce_only", "flatten"])
+        mode=st.sampled_from(["strict", "warn", "auto_sync"]),
+        on_trip=st.sampled_from(["reduce_only", "flatten"]),
+        binds=st.sampled_from(["gross_limit", "gross_limit", "buying_power"]),
     )
-    def begin(self, mode: str, on_trip: str) -> None:
+    def begin(self, mode: str, on_trip: str, binds: str) -> None:
         self.patch = pytest.MonkeyPatch()
         self.folder = Path(tempfile.mkdtemp(prefix="machine"))
         self.options: dict[str, Any] = {
@@ -105,15 +107,18 @@ class AnyVenue(RuleBasedStateMachine):
                 "guardrails": True,
                 "on_trip": on_trip,
                 "max_daily_loss_frac": 0.01,
-                "max_gross": MAX_GROSS,
+                "max_gross": MAX_GROSS if binds == "gross_limit" else 20.0,
                 "limit_tolerance_frac": 0.0,
+                "initial_margin_frac": 1.0,
             },
+            "engine": {"initial_cash_usd": CASH_USD * (1.0 if binds == "gross_limit" else MAX_GROSS)},
             "reconcile": {"mode": mode, "max_auto_sync_usd": 2000.0},
         }
         wished = install(self.patch)
         self.desk = Desk(plan_of(**self.options), self.folder, wished, self.options)
         self._write_checkpoint()
         self.mode = mode
+        self.largest = MAX_GROSS if binds == "gross_limit" else 1.0
         self.sent: dict[str, Sent] = {}
         self.cash = Decimal(self.desk.plan.run.initial_cash)
         self.shares: dict[str, Decimal] = defaultdict(Decimal)
@@ -483,7 +488,7 @@ class AnyVenue(RuleBasedStateMachine):
             )
         self._see_ends()
         if orders and (after_usd := self._reserved_gross_usd()) > before_usd * (1 + 1e-9):
-            assert after_usd <= MAX_GROSS * float(state.equity) * (1 + 1e-9)
+            assert after_usd <= self.largest * float(state.equity) * (1 + 1e-9)
 
     def _reserved_gross_usd(self) -> float:
         """What the book could become through all that may still fill, orders of unknown fate among it."""

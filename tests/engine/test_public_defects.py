@@ -570,37 +570,65 @@ def rejected_by(desk: Desk, **wishes: Wish) -> tuple[list[str], list[str]]:
     return [order.symbol for order in orders_of(commands)], [no.rule_id for no in result.rejections]
 
 
+# the rule that keeps the room, and a book that may be worth 1,500 USD by it: one order of 1,000, not two
+SMALL: dict[str, dict[str, Any]] = {
+    "gross_limit": {"risk": {"max_gross": 0.015, "limit_tolerance_frac": 0.0}},
+    "buying_power": {
+        "risk": {"max_gross": 3.0, "initial_margin_frac": 1.0},
+        "engine": {"initial_cash_usd": 1500.0},
+    },
+}
+
+
+@pytest.fixture(params=sorted(SMALL))
+def rule(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def small(make_desk: MakeDesk) -> Desk:
-    """A desk whose book may be worth 1,500 USD: one order of 1,000, not two."""
-    desk = make_desk(risk={"max_gross": 0.015, "limit_tolerance_frac": 0.0})
+def small(make_desk: MakeDesk, rule: str) -> Desk:
+    """A desk whose book, or whose cash, is small."""
+    desk = make_desk(**SMALL[rule])
     desk.open(0)
     return desk
 
 
-def test_two_orders_of_one_cycle_do_not_spend_the_same_room(small: Desk) -> None:
+def test_two_orders_of_one_cycle_do_not_spend_the_same_room(small: Desk, rule: str) -> None:
     sent, refused = rejected_by(small, AAA=enter(10), BBB=enter(10))
-    assert (len(sent), refused) == (1, ["gross_limit"])
+    assert (len(sent), refused) == (1, [rule])
 
 
-def test_an_order_at_work_keeps_its_room_in_later_cycles(small: Desk) -> None:
+def test_an_order_at_work_keeps_its_room_in_later_cycles(small: Desk, rule: str) -> None:
     order = small.enter("AAA", 10, fill=False)
     small.ack(order)
-    assert rejected_by(small, BBB=enter(10)) == ([], ["gross_limit"])
+    assert rejected_by(small, BBB=enter(10)) == ([], [rule])
     small.fill(order, 4)
-    assert rejected_by(small, BBB=enter(10)) == ([], ["gross_limit"])
+    assert rejected_by(small, BBB=enter(10)) == ([], [rule])
     small.cancelled(order)
     assert rejected_by(small, BBB=enter(10)) == (["BBB"], [])
 
 
-def test_an_order_of_unknown_fate_keeps_its_room_until_it_is_settled(small: Desk) -> None:
+def test_an_order_of_unknown_fate_keeps_its_room_until_it_is_settled(small: Desk, rule: str) -> None:
     order = small.enter("AAA", 10, fill=False)
     small.unknown(order)
-    assert rejected_by(small, BBB=enter(10)) == ([], ["gross_limit"])
+    assert rejected_by(small, BBB=enter(10)) == ([], [rule])
     small.answered(order, VenueStatus.ABSENT, final=False)
-    assert rejected_by(small, BBB=enter(10)) == ([], ["gross_limit"])
+    assert rejected_by(small, BBB=enter(10)) == ([], [rule])
     small.answered(order, VenueStatus.ABSENT)
     assert rejected_by(small, BBB=enter(10)) == (["BBB"], [])
+
+
+@pytest.mark.parametrize("rule", ["buying_power"])
+def test_cash_is_never_spent_twice_over_a_whole_session(small: Desk) -> None:
+    """With three times the equity allowed as exposure, a cash account still pays for all that it holds."""
+    for _ in range(3):
+        for order in orders_of(small.decide(AAA=enter(4), BBB=enter(7), CCC=enter(9))):
+            small.fill(order, order.quantity)
+        assert small.core.state.ledger.cash["USD"] >= 0
+    held = {symbol: int(one.quantity) for symbol, one in small.core.state.ledger.positions.items()}
+    assert sum(held.values()) <= 15  # of 100 USD each
+    assert len(held) == 2
 
 
 # -- errors and waiting ------------------------------------------------------------------------------------------------

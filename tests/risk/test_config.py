@@ -33,6 +33,8 @@ def test_settings_survive_their_record():
         ({"on_trip": "panic"}, "on_trip"),
         ({"max_gross": float("nan")}, "max_gross"),
         ({"cooldown": 5}, "cooldown"),
+        ({"initial_margin_frac": 0.0}, "initial_margin_frac"),
+        ({"initial_margin_frac": 1.1}, "initial_margin_frac"),
         ({"rules": ("trading_state", "lot_and_tick", "duplicate_order", "exit_reduces", "gros_limit")}, "gross_limit"),
         ({"rules": ("lot_and_tick", "duplicate_order", "exit_reduces")}, "trading_state cannot be left out"),
         ({"rules": ("trading_state",) * 2 + ("lot_and_tick", "duplicate_order", "exit_reduces")}, "listed twice"),

@@ -126,6 +126,61 @@ def test_book_limits(order, context, gross, net, side, expected):
     assert verdict(order(side, 100), context(gross_usd=gross, net_usd=net), STRICT) == expected
 
 
+MARGIN = ("trading_state", "lot_and_tick", "duplicate_order", "exit_reduces", "buying_power")
+
+
+@pytest.mark.parametrize(
+    ("margin", "gross", "side", "expected"),
+    [
+        # equity 100,000 USD, an order of 10,000 USD
+        pytest.param(1.0, 90_000.0, "buy", None, id="cash-account-to-the-last-dollar"),
+        pytest.param(1.0, 90_001.0, "buy", "buying_power", id="cash-account-beyond"),
+        pytest.param(1.0, 90_001.0, "sell", "buying_power", id="a-short-is-covered-too"),
+        pytest.param(0.5, 190_000.0, "buy", None, id="regulation-t-twice-the-equity"),
+        pytest.param(0.5, 190_001.0, "buy", "buying_power", id="regulation-t-beyond"),
+        pytest.param(0.25, 390_000.0, "sell", None, id="a-quarter"),
+        pytest.param(0.25, 390_001.0, "sell", "buying_power", id="a-quarter-beyond"),
+        pytest.param(0.5, float("nan"), "buy", "buying_power", id="a-book-that-has-no-price"),
+    ],
+)
+def test_buying_power(order, context, margin, gross, side, expected):
+    rules = PreTradeRules(RiskConfig(initial_margin_frac=margin, rules=MARGIN, limit_tolerance_frac=0.5))
+    assert verdict(order(side, 100), context(gross_usd=gross), rules) == expected
+
+
+@pytest.mark.parametrize("equity", [0.0, -5.0, float("nan")])
+def test_unknown_equity_covers_nothing(order, context, equity):
+    rules = PreTradeRules(RiskConfig(rules=MARGIN))
+    assert verdict(order("buy", 100), context(equity_usd=equity), rules) == "buying_power"
+
+
+def test_what_takes_from_the_book_needs_no_margin(order, context):
+    """An account whose equity has fallen below its margin leaves, cuts and turns over without more of it."""
+    rules = PreTradeRules(RiskConfig(initial_margin_frac=1.0, rules=MARGIN))
+    held = context(100, gross_usd=150_000.0)
+    assert verdict(order("sell", 100, "exit"), held, rules) is None
+    assert verdict(order("sell", 60, "resize"), held, rules) is None
+    assert verdict(order("sell", 200), held, rules) is None  # as large on the other side: nothing is added
+    assert verdict(order("sell", 201), held, rules) == "buying_power"
+    assert verdict(order("buy", 1), held, rules) == "buying_power"
+
+
+def test_a_refusal_for_margin_gives_its_figures(order, context):
+    rejection = PreTradeRules(RiskConfig(rules=MARGIN)).check(order(quantity=100), context(gross_usd=195_000.0))
+    assert rejection is not None
+    assert rejection.message == (
+        "buy 100 AAPL refused: gross exposure could become 205000.00 USD, whose initial margin of 50% is "
+        "102500.00 USD; equity is 100000.00 USD"
+    )
+
+
+def test_by_default_the_limits_on_exposure_bind_first(order, context):
+    """Gross 1.0 with its tolerance needs a little more than half of the equity as margin."""
+    asked, seen = order("buy", 200), context(gross_usd=85_000.0)
+    assert verdict(asked, seen) is None
+    assert verdict(asked, context(gross_usd=85_001.0)) == "gross_limit"
+
+
 def test_working_orders_are_reserved(order, context):
     """An exit at work frees no room for the reversal; an entry at work has taken its room."""
     rules = PreTradeRules(RiskConfig(limit_tolerance_frac=0.0, max_net=1.0, max_position_weight=1.0))

@@ -1,4 +1,4 @@
-"""Rule gross_limit: no book larger than its share of equity; with working orders reserved, this is buying power."""
+"""Rule gross_limit: no book larger than its share of equity, working orders reserved."""
 
 from __future__ import annotations
 
