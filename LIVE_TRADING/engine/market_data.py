@@ -20,11 +20,12 @@ def on_market_data(context: CoreContext, state: CoreState, told: MarketData, now
     if at is None:
         return state, []
     quotes = state.quotes
-    if not any(quotes.is_news(at, told)):
-        return replaced(state, quotes=quotes.with_told(at, told, now_ns)), []
-    problem = _impossible(told, now_ns, context.parts.config.gating.spread.max_quote_lead_s)
+    news = quotes.is_news(at, told)
+    problem = ""
+    if any(news):  # what is old is old, and nothing else
+        problem = _impossible(told, now_ns, context.parts.config.gating.spread.max_quote_lead_s)
     if not problem:
-        return replaced(state, quotes=quotes.with_told(at, told, now_ns)), []
+        return replaced(state, quotes=quotes.with_told(at, told, now_ns, news)), []
     bid, ask = quotes.bid.item(at), quotes.ask.item(at)
     repeated = bid != bid and ask != ask and quotes.taken_ns.item(at) >= 0
     after = replaced(state, quotes=quotes.without_quote(at, now_ns))

@@ -73,10 +73,13 @@ class Quotes:
             return known and _same(told.bid, self.bid.item(at)) and _same(told.ask, self.ask.item(at))
         return True
 
-    def with_told(self, at: int, told: MarketData, now_ns: int) -> Quotes:
-        """Return the quotes after a trade, a quote or both; a part that is older than what is known changes nothing."""
+    def with_told(self, at: int, told: MarketData, now_ns: int, news: tuple[bool, bool] | None = None) -> Quotes:
+        """Return the quotes after a trade, a quote or both; a part that is older than what is known changes nothing.
+
+        `news`: what `is_news` said, where that was asked.
+        """
         changes: dict[str, Any] = {"taken_ns": _set(self.taken_ns, at, now_ns)}
-        traded, quoted = self.is_news(at, told)
+        traded, quoted = news or self.is_news(at, told)
         if traded:
             changes["price"] = _set(self.price, at, told.price)
             changes["price_ns"] = _set(self.price_ns, at, told.trade_ns)

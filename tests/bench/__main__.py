@@ -32,6 +32,7 @@ MEASUREMENTS: dict[str, tuple[str, ...]] = {
     "10": ("row_persistence:checkpoint_pauses", "row_persistence:restart", "row_persistence:replay"),
     "11": ("row_memory:flat",),
     "B2": ("row_stall:beside_inference",),
+    "B4": ("row_quotes:per_quote",),
     "15": ("row_start:help_text",),
 }
 

@@ -43,6 +43,7 @@ TITLES = {
     "10": "restart: pause of a checkpoint, time to be ready, speed of a replay",
     "11": "100,000 cycles at N = 100, ridge in place of trees",
     "B2": "handling of fills beside a model call of 200 ms, family by family",
+    "B4": "a trade or quote between bars",
     "15": "`python -m bin.run_live_trading --help`",
 }
 NOT_YET = {
