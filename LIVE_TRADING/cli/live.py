@@ -24,6 +24,7 @@ from LIVE_TRADING.common.async_clock import PacedClock, VirtualClock
 from LIVE_TRADING.common.events import RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.garbage import settle_memory
+from LIVE_TRADING.common.handover import hand_over_soon
 from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.control import ADOPT_NONCE, code_change_text
 from LIVE_TRADING.engine.driver import Observer
@@ -231,6 +232,7 @@ def run_live_trading(
                 console.print("dry run: everything fits; nothing was traded")
                 return int(ExitCode.DONE)
             settle_memory()
+            hand_over_soon()
             with Progress(console=console, transient=True) as progress:
                 task = progress.add_task("trading", total=None)
                 asyncio.run(

@@ -1,7 +1,8 @@
 """When checkpoints are written live, and by whom: references are taken on the loop, a thread encodes and writes.
 
-One is written at a time, while nothing waits in the queue. None reaches beyond what of the journal is durable. One that
-fails is told and tried again later; at the end it is an error.
+One is written at a time. It begins while nothing waits in the queue and no cycle is in flight or due, since a thread
+that encodes slows the loop down; the state waits for that a few seconds at most. None reaches beyond what of the
+journal is durable. One that fails is told and tried again later; at the end it is an error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from LIVE_TRADING.engine.group_commit import GroupCommit
 from LIVE_TRADING.engine.housekeeping import Housekeeper
 
 RETRY_S = 1.0
+PUT_OFF_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,10 @@ class CheckpointWriter:
             return
         if self._driver.journal_failed:
             return  # the core may stand where the journal does not reach
-        arrays = self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s
-        state = now_s - self._last_state_s >= self._times.state_s
-        arrays = arrays and can_checkpoint(self._driver.core.state)
+        quiet = can_checkpoint(self._driver.core.state)
+        arrays = quiet and (self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s)
+        late_s = now_s - self._last_state_s - self._times.state_s
+        state = late_s >= (0.0 if quiet else PUT_OFF_S)
         if arrays or state:
             work = self._write(self._checkpoints, arrays, state)
             self._running = asyncio.get_running_loop().create_task(self._guarded(work))

@@ -29,6 +29,7 @@ from LIVE_TRADING.common.async_clock import RealTimeClock
 from LIVE_TRADING.common.codec import to_json_value
 from LIVE_TRADING.common.events import ScheduledTrigger, Stamped
 from LIVE_TRADING.common.garbage import settle_memory
+from LIVE_TRADING.common.handover import hand_over_soon
 from LIVE_TRADING.common.types import BarBatch, FloatArray, Order, RawPredictions
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.panel import BarPanel
@@ -237,6 +238,7 @@ def run(
         kill=KillFile(folder),
     )
     settle_memory()
+    hand_over_soon()
     clock.start()
     try:
         asyncio.run(shell.run(plan.feed_start_ns, plan.end_ns, n_cycles))

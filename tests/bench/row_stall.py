@@ -16,6 +16,7 @@ import LIVE_TRADING  # isort: skip  # noqa: F401  sets thread counts before the 
 import numpy as np
 
 from LIVE_TRADING.common.garbage import settle_memory
+from LIVE_TRADING.common.handover import hand_over_soon
 from LIVE_TRADING.common.types import FloatArray
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.models.families.interface import (
@@ -107,6 +108,7 @@ def handling_ms() -> FloatArray:
 def beside_inference() -> list[Measured]:
     """The 99th percentile of handling a fill, alone and beside each family's long calls."""
     settle_memory()
+    hand_over_soon()
     alone = float(np.percentile(handling_ms(), 99))
     found = [Measured("B2", "fills alone, p99", f"{alone:.3g} ms")]
     for name, ask in calls():

@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,10 @@ def test_the_same_command_goes_on_where_it_stopped(bench: Bench, recorded: Path,
 def test_max_cycles_stops_after_so_many_decisions(stopped: Path) -> None:
     decided = [cycle for cycle in journal(stopped, "commands", "CycleDecided") if not cycle["warmup"]]
     assert len(decided) == STOP_AFTER
+
+
+def test_a_session_lets_the_loop_have_the_interpreter_back_soon(stopped: Path) -> None:
+    assert sys.getswitchinterval() < 0.001  # while another thread works; 0.005 where nobody says otherwise
 
 
 def test_state_stands_under_state_live_and_the_run_unless_said_otherwise(bench: Bench, tmp_path: Path) -> None:
