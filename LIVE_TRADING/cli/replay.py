@@ -48,8 +48,8 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
     for stretch in fed.passed:
         print(stretch)
     if fed.difference is not None:
-        if run.code_version != code_version():
-            print(f"the run was started by {run.code_version}, this is {code_version()}")
+        if (decided := core.state.code or run.code_version) != code_version():
+            print(f"decided by {decided}, replayed by {code_version()}: other code decides otherwise")
         print(fed.difference)
         return int(ExitCode.HALTED)
     print(

@@ -101,7 +101,9 @@ def on_code_changed(context: CoreContext, state: CoreState, changed: CodeChanged
     state = replace(state, code=changed.code)
     if not changed.difference:
         return state, []
-    risk = context.parts.guardrails.restrict(state.risk, CODE_CHANGED, code_change_text(changed), now_ns)
+    where = changed.difference.splitlines()[0]
+    message = f"{changed.code} would have commanded otherwise than {changed.before or 'other code'} did: {where}"
+    risk = context.parts.guardrails.restrict(state.risk, CODE_CHANGED, message, now_ns)
     after, cancels = cancel_new_risk(replace(state, risk=risk), now_ns)
     return after, [*state_changes(state.risk, risk), *cancels]
 

@@ -20,6 +20,7 @@ from core_desk import Desk, Wish, WishedDecisions, enter, leave, orders_of, plan
 from other_code import fed_to_other_code, what_happened
 from small_session import Promises, engine_over
 
+from LIVE_TRADING.cli import replay
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.cli.replay import replay_session
 from LIVE_TRADING.common.events import BrokerSnapshot
@@ -254,7 +255,7 @@ class Lives:
     def runs(self, code: str) -> None:
         """Let this code decide."""
         self.patch.setattr(deciding, "decide", Decides(10.0, 2) if code == OLD else Decides(-7.0, 1))
-        for module in (recovery, resume, run_setup):
+        for module in (recovery, replay, resume, run_setup):
             self.patch.setattr(module, "code_version", lambda: code)
 
     def open(self, code: str) -> TradingEngine:
@@ -439,6 +440,28 @@ def test_old_code_does_not_explain_a_difference_of_its_own(killed: Lives) -> Non
     assert fed.difference is not None  # in what new code decided
     records = list(read_journal(killed.state_dir / FOLDER))
     assert fed.difference.seq > next(r.seq for r in records if r.kind == "event" and r.data[0] == "CodeChanged")
+
+
+def test_every_change_is_a_stretch_of_its_own(killed: Lives, capsys: pytest.CaptureFixture[str]) -> None:
+    """Forward, back, and replayed by both."""
+    killed.trade(NEW, 2)
+    back = killed.trade(OLD, 1)
+    assert back.recovered.change is not None
+    assert (back.recovered.change.before, back.recovered.change.code) == (NEW, OLD)
+    fed, state = killed.replayed()
+    assert fed.difference is None
+    assert [passed.code for passed in fed.passed] == [NEW]  # what old code decided is compared, before and after
+    assert state.digest.texts() == back.core.state.digest.texts()
+    killed.runs(NEW)
+    fed, _ = killed.replayed()
+    assert [passed.code for passed in fed.passed] == [OLD]
+    last_change = max(
+        r.seq for r in read_journal(killed.state_dir / FOLDER) if r.kind == "event" and r.data[0] == "CodeChanged"
+    )
+    assert fed.difference is not None
+    assert fed.difference.seq > last_change
+    assert replay_session(killed.state_dir, None, None) == ExitCode.HALTED
+    assert f"decided by {OLD}, replayed by {NEW}" in capsys.readouterr().out
 
 
 def test_new_code_after_a_clean_stop_has_nothing_to_differ_from(lives: Lives) -> None:
