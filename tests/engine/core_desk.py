@@ -44,7 +44,7 @@ from LIVE_TRADING.common.types import (
 )
 from LIVE_TRADING.data.calendars import session_table
 from LIVE_TRADING.engine import deciding
-from LIVE_TRADING.engine.checkpoint import can_checkpoint, decode_core, encode_core
+from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint, decode_core, encode_core
 from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, Command, CycleDecided, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.driver import Driver
@@ -357,7 +357,8 @@ def without_market(state_file: bytes) -> bytes:
 def assert_replays(desk: Desk) -> None:
     assert desk.journal is not None
     core = plan_of(**desk.options).core()  # a memory of its own: rings are shared along a run
-    fed = feed_journal(core, read_journal(desk.journal.folder))
+    left_after = Checkpoints(desk.journal.folder.parent, desk.plan.run, desk.plan.assembly).change_after
+    fed = feed_journal(core, read_journal(desk.journal.folder), left_after=left_after)
     assert fed.difference is None, str(fed.difference)
     replayed = encode_core(core.state, 0, desk.plan.assembly)
     assert without_market(replayed) == without_market(state_bytes(desk))

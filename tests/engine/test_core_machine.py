@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from other_code import fed_to_other_code, what_happened
+from other_code import Other, fed_to_other_code, what_happened
 
 from LIVE_TRADING.common.events import (
     BrokerSnapshot,
@@ -47,18 +47,20 @@ from LIVE_TRADING.common.events import (
 )
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Action, Leg, Order, Side
+from LIVE_TRADING.engine import deciding
 from LIVE_TRADING.engine.checkpoint import Checkpoints, can_checkpoint
 from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, Command, SubmitOrder
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.order_plan import client_order_id
 from LIVE_TRADING.engine.orders import TERMINAL, OrderStatus
-from LIVE_TRADING.engine.resume import resume_run
+from LIVE_TRADING.engine.resume import resume_run, take_over
 from LIVE_TRADING.risk import TradingState
 from LIVE_TRADING.risk.state import SEVERITY
 
 FEE = Decimal("0.01")
 MAX_GROSS, CASH_USD = 0.03, 100_000.0  # where cash binds there is as much of it as the book may be worth otherwise
 STRANGER = "by-hand"
+OTHER_WISHES = {"AAA": enter(-7), "BBB": leave(), "CCC": enter(3)}  # of code that is not that which decided
 SEEN: Counter[str] = Counter()  # over a campaign: that it plays what it is meant to play
 REFUSED_FILLS = (("0", "100"), ("-1", "100"), ("1", "0"), ("1", "-5"))
 
@@ -153,8 +155,7 @@ class AnyVenue(RuleBasedStateMachine):
 
     def _other_code_takes_what_is_on_file(self) -> None:
         """Code that wants the reverse, fed with the journal, has the same orders and book, and is as restricted."""
-        wants = {"AAA": enter(-7), "BBB": leave(), "CCC": enter(3)}
-        fed, state = fed_to_other_code(self.desk, wants)
+        fed, state = fed_to_other_code(self.desk, OTHER_WISHES)
         assert not fed.stopped, str(fed.difference)
         assert what_happened(state) == what_happened(self.desk.core.state)
         order = SEVERITY.index
@@ -370,6 +371,16 @@ class AnyVenue(RuleBasedStateMachine):
             before.risk.latches,
         )
 
+    @rule()
+    def killed_and_gone_on_with_by_other_code(self) -> None:
+        """It would have decided otherwise; what is on file stands, and nothing is opened until somebody says so."""
+        before = self.desk.core.state
+        self._restart(other_code=True)
+        after = self.desk.core.state
+        assert (after.ledger.cash, after.order_number) == (before.ledger.cash, before.order_number)
+        assert after.orders.open.keys() == before.orders.open.keys()
+        assert SEVERITY.index(after.risk.state) >= SEVERITY.index(before.risk.state)
+
     @precondition(lambda self: self.sent)
     @rule(place=places, price=prices, what=st.sampled_from(["fill", "cancelled"]))
     def killed_between_an_event_and_its_commands(self, place: int, price: Decimal, what: str) -> None:
@@ -388,21 +399,28 @@ class AnyVenue(RuleBasedStateMachine):
         plan, desk = self.desk.plan, self.desk
         Checkpoints(self.folder, plan.run, plan.assembly).write_arrays(desk.core.state, desk.driver.seq)
 
-    def _restart(self) -> None:
+    def _restart(self, *, other_code: bool = False) -> None:
         """What a new process does: the newest checkpoint, the journal after it, doubts about what has no answer."""
         desk = self.desk
         assert desk.journal is not None
         SEEN["kill with an order open"] += any(order.ended_as is None for order in self.sent.values())
         desk.journal.close()
         desk.plan = plan_of(**self.options)
-        recovered = resume_run(self.folder, desk.plan.core())
-        assert recovered.change is None
+        with pytest.MonkeyPatch.context() as patched:
+            if other_code:
+                patched.setattr(deciding, "decide", Other(OTHER_WISHES))
+            recovered = resume_run(self.folder, desk.plan.core())
+        change = recovered.change
+        assert other_code or change is None
         desk.driver, desk.core, desk.journal = recovered.driver, recovered.driver.core, recovered.driver.journal
         for order in orders_on_file(self.folder):
             self._sent(order)
         self._see_ends()
-        if recovered.pending_ns is not None:
-            self._follow(self._step(CycleAborted(recovered.pending_ns, "restart")))
+        take_over(recovered, self.folder)
+        if change is not None:
+            self._follow(self._step(change))
+            assert SEVERITY.index(desk.core.state.risk.state) >= SEVERITY.index(TradingState.REDUCE_ONLY)
+            SEEN["restart by code that would have decided otherwise"] += 1
         for record in tuple(desk.core.state.orders.open.values()):
             if record.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN):
                 self._follow(self._step(OrderUnknown(record.order.client_order_id, "restart", self.now_ns)))
@@ -589,3 +607,4 @@ def test_any_order_of_reports_words_and_kills_at_length() -> None:
     run_state_machine_as_test(AnyVenue, settings=campaign(500, 100))
     assert min(SEEN[f"ended as {status}"] for status in TERMINAL) > 0
     assert SEEN["order beside one of unknown fate"] > 0
+    assert SEEN["restart by code that would have decided otherwise"] > 0
