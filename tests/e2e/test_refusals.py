@@ -352,7 +352,7 @@ def test_another_configuration_does_not_go_on_with_a_session(desk: Desk, session
         *("--set", "sizing.max_weight=0.04"),
     )
     assert code == USAGE
-    assert "holds a run that was started differently (config_hash" in said
+    assert "holds a run that was started differently (sizing.max_weight: on file 0.05, now 0.04)" in said
     assert {name: digest for name, digest in tree(desk.folder).items() if not name.endswith(".lock")} == before
     code, said = desk.says("run_live_trading", *desk.arguments("run_live_trading", desk.bars), "--max-cycles", "2")
     assert code == 0, said  # the refused start has given the folder back
