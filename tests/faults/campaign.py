@@ -329,6 +329,9 @@ class Series:
                 self._counts.events[name] += 1
                 if name == "OrderFill":
                     booked.add(fields["execution_id"])
+                elif name == "CodeChanged":  # all lives are of one code
+                    said = fields["difference"]
+                    raise FoundError(f"{self.folder}: a restart does not give what is on file: {said}")
                 elif name == "BarBatch":
                     came.add(fields["bar_end_ns"])
                 elif name == "ScheduledTrigger" and fields["trigger_type"] == CYCLE:
