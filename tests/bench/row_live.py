@@ -1,9 +1,9 @@
 """Row 3: cycles of the live shell in real time, with journal, checkpoints, kill file, metrics and a paper venue.
 
 What is timed, per cycle: from the bars put on the queue until they are handled, and from the trigger put on the queue
-until its last order and cancel is handed to the broker; where nothing is sent, until the decision is on file. Between
-the two lies the grace, in which fills of the bar before are handled, too. The venue's own work (matching a bar, taking
-an order) is not of the cycle.
+until its last order and cancel is handed to the broker; where nothing is sent, until the decision is on file. Fills
+come with the bars, since the paper venue makes them of the bar: those that go before the bars count, those handled in
+the grace between the two do not. The venue's own work (matching a bar, taking an order) is not of the cycle.
 
 A bar end comes every 60 ms, and the nights are left out. Checkpoints are due far more often than the defaults have it,
 measured in seconds: so one in some fifteen cycles runs beside a checkpoint that is being written.
