@@ -128,6 +128,25 @@ def test_three_shells_agree_with_latency_a_late_bar_and_a_skipped_cycle(
     assert parts.digests == backtest.digests == replayed(tmp_path / "parts")
 
 
+def test_an_answer_that_comes_too_late_is_on_file_and_remembered(
+    panel: BarPanel, start_ns: int, tmp_path: Path
+) -> None:
+    minute = 60 * 10**9
+    latency = InferenceLatency(HALF_SECOND, minute, {start_ns + 9 * panel.interval_ns: 2 * minute})
+    options = {"start_ns": start_ns, "latency": latency}
+    backtest = run_backtest(panel, CONFIG, rule=Averages(), **options)
+    for max_cycles in (5, 20, None):
+        shell = run_shell(panel, CONFIG, state_dir=tmp_path, rule=Averages(), max_cycles=max_cycles, **options)
+    assert shell.digests == backtest.digests == replayed(tmp_path)
+    kinds = [
+        entry[1].get("kind")
+        for record in read_journal(tmp_path / FOLDER)
+        if record.kind == "commands"
+        for entry in record.data
+    ]
+    assert kinds.count("dropped_predictions") == 1
+
+
 def test_a_stopped_run_goes_on_where_it_stopped(panel: BarPanel, start_ns: int, tmp_path: Path) -> None:
     options = {"start_ns": start_ns, "state_dir": tmp_path}
     whole = run_backtest(panel, CONFIG, start_ns=start_ns, rule=Averages())
