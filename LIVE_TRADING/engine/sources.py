@@ -77,8 +77,11 @@ class Sources:
 
     def release_quotes(self) -> None:
         """Queue the trades and quotes whose time has come."""
-        self._pace.release(self._clock.now_ns())
-        self._await(self._pace.next_ns())
+        due_ns = self._pace.next_ns()
+        if due_ns is not None and due_ns <= (now_ns := self._clock.now_ns()):
+            self._pace.release(now_ns)
+            due_ns = self._pace.next_ns()
+        self._await(due_ns)
 
     def _await(self, due_ns: int | None) -> None:
         """Have the loop woken then, where that is another instant than the one awaited."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: P27, P8, P17, B8, P18
 import asyncio
 import shutil
+from base64 import b64decode
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,6 +19,7 @@ import pytest
 
 from LIVE_TRADING.common.async_clock import RealTimeClock
 from LIVE_TRADING.common.events import MarketData, OrderFill, Stamped
+from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.common.types import Side
 from LIVE_TRADING.data.historical import HistoricalDataProvider
 from LIVE_TRADING.data.instruments import instruments_for
@@ -27,6 +29,7 @@ from LIVE_TRADING.data.simulated import SimulatedMarketConfig, simulate_market
 from LIVE_TRADING.data.simulated_quotes import SimulatedQuotes
 from LIVE_TRADING.engine.commands import Command, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
+from LIVE_TRADING.engine.cycle import STAGES
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
@@ -150,6 +153,29 @@ def test_the_journal_holds_a_quote_a_second_four_where_something_is_open_and_eac
         for at_ns, made_ns in times:
             assert made_ns == made[symbol][bisect_right(made[symbol], at_ns) - 1]
         assert times[-1][1] == made[symbol][-1]  # the last is not left behind
+
+
+def test_a_crossed_one_sided_or_wide_quote_since_the_bar_lets_no_entry_through(
+    panel: BarPanel, start_ns: int, shell: Outcome, state_dir: Path
+) -> None:
+    """Though the quotes at the ends of the bars were good."""
+    expected = (Reason.QUOTE_CROSSED, Reason.QUOTE_MISSING, Reason.SPREAD_TOO_WIDE)
+    blocked, entered = set(), set()
+    for record in read_journal(state_dir / FOLDER):
+        for name, fields in record.data if record.kind == "commands" else ():
+            if name == "CycleDecided" and not fields["warmup"]:
+                row = panel.row_of(fields["cycle_time_ns"])
+                quoted = row is not None and fields["cycle_time_ns"] < start_ns + N_BARS * panel.interval_ns
+                reasons = np.frombuffer(b64decode(fields["reasons"]), dtype="<i2").reshape(len(STAGES), -1)
+                for column, reason in enumerate(expected if quoted else ()):
+                    if np.isfinite(panel.close[row + 1, column]):  # else nothing was said after the bar
+                        assert reasons[STAGES.index("spread_gate"), column] == reason
+                        blocked.add((fields["cycle_time_ns"], panel.symbols[column]))
+            if name == "SubmitOrder" and fields["order"]["leg"] == "entry":
+                entered.add((fields["order"]["decision_time_ns"], fields["order"]["symbol"]))
+    assert len(blocked) >= 3 * (N_BARS - 2)
+    assert entered
+    assert not blocked & entered
 
 
 class Copier:
