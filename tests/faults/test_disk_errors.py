@@ -16,7 +16,7 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OsFileLayer
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
-OPERATIONS = 520  # of the whole session, about
+OPERATIONS = 400  # of the whole session, about
 
 
 class RefusingLayer(OsFileLayer):

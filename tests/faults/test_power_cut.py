@@ -29,7 +29,7 @@ SYNCS = (
     "folder of bandit_state.json, engine_state.json, engine_state.previous.json, trades.json",
 )
 FIRST_EXPORTS = "folder of bandit_state.json, engine_state.json, trades.json"  # the same, without one to keep
-OPERATIONS = 520  # of the whole session, about: what a thread does when differs from run to run
+OPERATIONS = 400  # of the whole session, about: what a thread does when differs from run to run
 
 
 def session(folder: Path, **options: object) -> tuple[PowerCutFileLayer, Promises, bool]:
