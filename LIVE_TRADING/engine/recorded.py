@@ -180,7 +180,7 @@ def _with_orders(column: dict[str, int], before: CoreState, after: CoreState, ow
     return replaced(
         after,
         orders=OrderBook(opened, after.orders.closed, after.orders.strangers),
-        order_number=max([before.order_number, *(number for number, _ in sent)]),
+        order_number=max([before.order_number, *(one.order.order_number for one in facts.sent)]),
         last_order_ns=before.last_order_ns | dict.fromkeys(sorted(symbol for _, symbol in sent), after.now_ns),
         awaited=tuple(
             entry
