@@ -20,6 +20,7 @@ from LIVE_TRADING.engine.housekeeping import Housekeeper
 
 RETRY_S = 1.0
 PUT_OFF_S = 5.0
+CHANGED_S = 1.0  # after a significant change, and no more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,11 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._running: asyncio.Task[None] | None = None
         self._last_state_s = self._last_arrays_s = self._retry_s = time.monotonic()
-        self._session_closed = False
+        self._session_closed = self._changed = False
+
+    def changed(self) -> None:
+        """Let the state be written soon: what trading may do is no longer what the file says, or the book is not."""
+        self._changed = True
 
     def session_closed(self) -> None:
         """Let the journal begin a new segment and the arrays be written: a session has ended."""
@@ -80,7 +85,7 @@ class CheckpointWriter:
             return  # the core may stand where the journal does not reach
         quiet = can_checkpoint(self._driver.core.state)
         arrays = quiet and (self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s)
-        late_s = now_s - self._last_state_s - self._times.state_s
+        late_s = now_s - self._last_state_s - (CHANGED_S if self._changed else self._times.state_s)
         state = late_s >= (0.0 if quiet else PUT_OFF_S)
         if arrays or state:
             work = self._write(self._checkpoints, arrays, state)
@@ -129,6 +134,7 @@ class CheckpointWriter:
             if session_closed:
                 self._session_closed = False
         if state:
+            self._changed = False
             await self._timed("engine", seq, lambda: checkpoints.write_state(core, seq))
             self._last_state_s = now_s
 

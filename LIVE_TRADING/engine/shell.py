@@ -29,7 +29,7 @@ from LIVE_TRADING.data.interface import DataProvider
 from LIVE_TRADING.engine.actors import Actors
 from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.checkpointing import CheckpointTimes, CheckpointWriter
-from LIVE_TRADING.engine.commands import Command, CycleDecided
+from LIVE_TRADING.engine.commands import BookAdjusted, Command, CycleDecided, TradingStateChanged
 from LIVE_TRADING.engine.driver import Driver
 from LIVE_TRADING.engine.group_commit import GroupCommit
 from LIVE_TRADING.engine.housekeeping import Housekeeper
@@ -47,6 +47,7 @@ from LIVE_TRADING.engine.task_failure import TASK_FAILED, TaskWatch, first_error
 from LIVE_TRADING.engine.venue_link import CallLimits, VenueLink
 from LIVE_TRADING.observability import emit
 from LIVE_TRADING.observability.bus import NoticeBus
+from LIVE_TRADING.risk import TradingState
 
 LOOK_EVERY_S = 0.5
 DATA_ENDED, STOP_REQUESTED, MAX_CYCLES = "the data ended", "a stop was requested", "the cycles asked for are decided"
@@ -105,7 +106,7 @@ class LiveShell:
         self._watched = TaskWatch()
         self._failure: LiveTradingError | None = None
         self._stopping = False
-        self._killed = ""
+        self._killed, self._asked_to_halt = "", False
         self.on_cycle: Callable[[int], None] | None = None
         self.decided = 0
 
@@ -191,8 +192,9 @@ class LiveShell:
     async def _open_sources(self, actors: Actors, start_ns: int, end_ns: int) -> None:
         """Open feed and schedule, not before the venue's book is ours: so the first order is not before it either."""
         try:
+            await self._commit.durable(self._commit.position)  # cancels on file may leave once more
             await self._start_up.run(resumed=self._resumed)
-        except (ReconciliationError, BrokerError) as error:
+        except (StateError, ReconciliationError, BrokerError) as error:
             self._end_with(error)
             return
         actors.start_until_end(self._sources.pump_feed(start_ns, end_ns))
@@ -244,6 +246,8 @@ class LiveShell:
                     self.decided += 1
                 if self.on_cycle is not None:
                     self.on_cycle(command.result.scheduled_time_ns)
+            elif isinstance(command, (TradingStateChanged, BookAdjusted)):
+                self._writer.changed()
         trigger = getattr(event, "trigger_type", "")
         if trigger == SESSION_CLOSE:
             self._writer.session_closed()
@@ -272,10 +276,13 @@ class LiveShell:
             self._inbox.wake.set()
 
     def _look_for_kill(self) -> None:
-        """Halt when the kill file appears; once, as long as it stays."""
-        pulled = self._kill.pulled()
-        if pulled and not self._killed:
+        """Halt when the kill file appears, and again when somebody resumes under it."""
+        pulled, is_halted = self._kill.pulled(), self._driver.core.state.risk.state is TradingState.HALTED
+        if pulled and (not self._killed or not (is_halted or self._asked_to_halt)):
             self.put(ControlRequest("halt", pulled, self._clock.now_ns()))
+            self._asked_to_halt = True
+        elif is_halted:
+            self._asked_to_halt = False
         self._killed = pulled
 
     # -- what fails ----------------------------------------------------------------------------------------------

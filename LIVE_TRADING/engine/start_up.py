@@ -36,6 +36,8 @@ class StartUp:
         """
         if resumed:
             await self._venue.catch_up(self._state())
+            await self._until_idle()
+            await self._venue.cancel_again(self._state())
         await self._until_idle()
         await self._venue.snapshot(0, must_count=True)
         await self._until_idle()

@@ -89,6 +89,13 @@ class VenueLink:
         except BrokerError as error:
             self._put(CancelRejected(order_id, _text(error), self._clock.now_ns()))
 
+    async def cancel_again(self, state: CoreState) -> None:
+        """Ask for every cancel on file whose order is still open: the process may have ended before it left."""
+        asked = [
+            order_id for order_id, record in state.orders.open.items() if record.cancel_asked_ns >= 0
+        ]  # order: sent
+        await asyncio.gather(*(self.cancel(order_id) for order_id in asked))
+
     async def query(self, order_id: str) -> None:
         """Ask what has become of an order, after 0, 2, 5 and 10 s, until the venue knows it; then say what it said."""
         asked_ns, answers, reason = self._clock.now_ns(), 0, "the venue knows no such order"

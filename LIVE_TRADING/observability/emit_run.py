@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from LIVE_TRADING.observability.events import EventType, Notice, Publisher, Severity
+
+OLD_S = 3600.0
 
 
 def emit_engine_start(bus: Publisher, time_ns: int, *, mode: str, version: str, config_hash: str) -> None:
@@ -41,9 +45,15 @@ def emit_gate_off(bus: Publisher, time_ns: int, *, gate: str, reason: str) -> No
 def emit_state_restored(bus: Publisher, time_ns: int, *, sequence: int, age_s: float, replayed: int) -> None:
     """Tell that a run goes on from a checkpoint, of which event, and how many events were replayed on it.
 
-    `age_s`: since the last event on file.
+    `age_s`: since the last event on file; warns of more than an hour, in which nobody watched what is held, and of a
+    clock that stands before that event.
     """
-    fields = {"sequence": sequence, "age_s": age_s, "replayed": replayed}
+    fields: dict[str, Any] = {"sequence": sequence, "age_s": age_s, "replayed": replayed}
+    if age_s > OLD_S:
+        fields |= {"severity": Severity.WARNING, "message": f"nothing was watched for {age_s / 3600:.1f} hours"}
+    elif age_s < 0.0:
+        said = f"the clock stands {-age_s:.1f} s before the last event on file: set it right"
+        fields |= {"severity": Severity.WARNING, "message": said}
     bus.emit(Notice(EventType.STATE_RESTORED, time_ns, fields))
 
 

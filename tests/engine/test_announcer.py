@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# covers: P19
+# covers: P19, B9
 import base64
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from LIVE_TRADING.engine.cycle import STAGES
 from LIVE_TRADING.engine.cycle_notices import reason_text
 from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal
 from LIVE_TRADING.engine.trading_engine import TradingEngine
-from LIVE_TRADING.observability import EventType, Notice, NoticeBus, Severity
+from LIVE_TRADING.observability import EventType, Notice, NoticeBus, Severity, emit
 from LIVE_TRADING.observability.metrics import MetricsCollector
 from tests.support import scripted_sessions as sessions
 from tests.support.journals import last_segment
@@ -310,6 +310,18 @@ def test_what_a_restart_replays_is_not_told(tmp_path: Path) -> None:
     assert still.fields["message"] == "still latched: for the night"
     assert len(ear.of(EventType.CYCLE_END)) == 5
     assert not ear.of(EventType.RUN_STARTED)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "severity", "says"),
+    [(3599.0, Severity.INFO, ""), (7200.0, Severity.WARNING, "2.0 hours"), (-5.0, Severity.WARNING, "set it right")],
+)
+def test_a_state_that_is_old_or_from_the_future_is_a_warning(age_s: float, severity: Severity, says: str) -> None:
+    bus, ear = listened()
+    emit.emit_state_restored(bus, 0, sequence=1, age_s=age_s, replayed=0)
+    (restored,) = ear.notices
+    assert restored.severity is severity
+    assert says in str(restored.fields.get("message", ""))
 
 
 def test_a_damaged_checkpoint_and_a_torn_journal_are_told(tmp_path: Path) -> None:

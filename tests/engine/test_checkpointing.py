@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# covers: B8
+# covers: B7, B8
 import asyncio
 import time
 from dataclasses import dataclass, field
@@ -74,6 +74,19 @@ def test_each_kind_is_written_when_it_is_due(bench: Bench) -> None:
     written = asyncio.run(play())
     assert written == [[], ["state"], [], ["state"], ["arrays", "state"], ["state"]]
     assert bench.errors == []
+
+
+def test_the_state_is_written_soon_after_it_has_changed_by_decree_and_not_at_each_change(bench: Bench) -> None:
+    async def play() -> list[list[str]]:
+        writer = bench.writer()
+        written = [await bench.tended(writer, 10)]
+        for at_s in (10.5, 10.6, 11.0, 20.0):
+            if at_s < 11.0:
+                writer.changed()
+            written.append(await bench.tended(writer, at_s))
+        return written
+
+    assert asyncio.run(play()) == [[], ["state"], [], [], ["state"]]
 
 
 @pytest.mark.parametrize("busy", [{"pending": "a cycle"}, {"collected": ("bars",)}])

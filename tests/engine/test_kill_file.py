@@ -70,6 +70,26 @@ def test_removing_it_lifts_nothing_and_resuming_under_it_halts_again(tmp_path: P
     assert resumed.core.state.risk.state is TradingState.HALTED
 
 
+def test_resuming_while_it_is_there_halts_again(tmp_path: Path) -> None:
+    sent_under_it: list[int] = []
+
+    def resume(engine: TradingEngine, broker: MoodyBroker, now_ns: int) -> None:
+        if now_ns == bar_end(2):
+            (tmp_path / NAME).touch()
+        if now_ns == bar_end(4):
+            assert engine.core.state.risk.state is TradingState.HALTED
+            engine.control("resume", "looked into it")
+            sent_under_it.append(engine.core.state.order_number)
+
+    engine = run_told(
+        panel(), LOW_COST_CONFIG, None, start_ns=start_ns(), state_dir=tmp_path, max_cycles=8, on_cycle=resume
+    )
+    state = engine.core.state
+    assert state.risk.state is TradingState.HALTED
+    assert "kill file" in state.risk.latches[-1].message
+    assert [state.order_number] == sent_under_it
+
+
 def test_it_is_seen_while_nothing_happens(tmp_path: Path) -> None:
     bus, _ = listened()  # the first bar is minutes away
     engine = real_time_engine(panel(), LOW_COST_CONFIG, speed=1.0, state_dir=tmp_path, bus=bus)

@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: P8, P19, B15
 import asyncio
 import threading
+from collections import Counter
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.interface import OrderReport
 from LIVE_TRADING.brokers.simulated import PaperBroker
 from LIVE_TRADING.common.async_clock import RealTimeClock
+from LIVE_TRADING.common.events import Stamped
 from LIVE_TRADING.common.exceptions import (
     BrokerConnectionError,
     BrokerError,
@@ -30,6 +33,7 @@ from LIVE_TRADING.data.instruments import instruments_for
 from LIVE_TRADING.data.interface import RecordedDataProvider
 from LIVE_TRADING.data.panel import BarPanel
 from LIVE_TRADING.data.simulated_quotes import SimulatedQuotes
+from LIVE_TRADING.engine.commands import CancelOrder, Command, SubmitOrder
 from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
@@ -71,6 +75,53 @@ def test_no_order_leaves_when_the_journal_cannot_be_written(tmp_path: Path, how:
         assert notice.fields["message"] == str(died.error)
         after = ear.notices[ear.notices.index(notice) + 1 :]
         assert [n.type for n in after] == [EventType.BROKER_DISCONNECTED, EventType.ERROR, EventType.ENGINE_STOP]
+
+
+def test_neither_an_order_nor_a_cancel_leaves_before_it_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin = ExchangeConfig(participation_frac=0.0001)
+    engine, broker = engine_of(panel(), LOW_COST_CONFIG, None, start_ns=start_ns(), state_dir=tmp_path, exchange=thin)
+    journal = engine.recovered.driver.journal
+    assert journal is not None
+    on_file: dict[str, int] = {}
+    early: list[str] = []
+    left: Counter[str] = Counter()
+    append, submit, cancel = journal.append_commands, broker.submit_order, broker.cancel_order
+
+    def noted(stamped: Stamped, commands: list[Command]) -> None:
+        append(stamped, commands)
+        for command in commands:
+            if isinstance(command, (SubmitOrder, CancelOrder)):
+                order_id = (
+                    command.order.client_order_id if isinstance(command, SubmitOrder) else command.client_order_id
+                )
+                on_file[f"{type(command).__name__} {order_id}"] = journal.appended
+
+    def leaves(what: str, order_id: str) -> None:
+        left[what] += 1
+        if journal.durable < on_file[f"{what} {order_id}"]:
+            early.append(f"{what} {order_id}")
+
+    async def submitted(order: Order) -> None:
+        leaves("SubmitOrder", order.client_order_id)
+        await submit(order)
+
+    async def cancelled(client_order_id: str) -> None:
+        leaves("CancelOrder", client_order_id)
+        await cancel(client_order_id)
+
+    def halt(now_ns: int) -> None:
+        if now_ns == bar_end(6):
+            engine.control("halt", "enough")
+
+    monkeypatch.setattr(journal, "append_commands", noted)
+    monkeypatch.setattr(broker, "submit_order", submitted)
+    monkeypatch.setattr(broker, "cancel_order", cancelled)
+    with closing(engine):
+        asyncio.run(engine.run(10, halt))
+    assert min(left["SubmitOrder"], left["CancelOrder"]) > 3
+    assert early == []
 
 
 def test_a_run_goes_on_after_the_disk_was_full(tmp_path: Path) -> None:
