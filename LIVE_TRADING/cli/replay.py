@@ -19,6 +19,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.cycle import CycleResult
 from LIVE_TRADING.engine.explain import explain
 from LIVE_TRADING.engine.journal import FOLDER, read_journal, torn_tail
+from LIVE_TRADING.engine.journal_health import check_end
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
 
@@ -52,6 +53,7 @@ def replay_session(state_dir: Path, explained: str | None, at: str | None) -> in
             print(f"decided by {decided}, replayed by {code_version()}: other code decides otherwise")
         print(fed.difference)
         return int(ExitCode.HALTED)
+    check_end(state_dir, fed.last_seq)
     print(
         f"{fed.events:,} events, {fed.commands:,} commands to {iso_utc(fed.last_ns)}: all "
         f"{'else ' if fed.passed else ''}as recorded "

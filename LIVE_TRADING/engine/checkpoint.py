@@ -39,6 +39,7 @@ from LIVE_TRADING.risk import RiskMemory
 SCHEMA = 4
 GENERATIONS = 2
 STATE_FILE, PREVIOUS_FILE = "engine_state.json", "engine_state.previous.json"
+EXPORTED_SEQ = {STATE_FILE: "journal_seq", "trades.json": "seq", "bandit_state.json": "seq"}  # where each says it
 _ARRAYS, _CHANGES = re.compile(r"arrays-(\d{12})\.npz$"), "code-*.npz"
 # not of a checkpoint, or kept by those who know them best
 _OTHERWISE = ("market", "pending", "risk", "bandit")

@@ -12,7 +12,7 @@ NaN is null, infinity is refused.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -20,18 +20,23 @@ import orjson
 from LIVE_TRADING.common.exceptions import StateError
 
 FORMAT = 1
+RESTORE = "restore the segment from a copy"
 _BEFORE_CRC, _BEFORE_BODY = b'{"crc":"', b'","body":'
 _HEAD = len(_BEFORE_CRC) + 8 + len(_BEFORE_BODY)
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One line. `data` is [type, fields] for an event and a list of those for commands."""
+    """One line. `data` is [type, fields] for an event and a list of those for commands.
+
+    where    file and line that it was read from, "" where it was not
+    """
 
     seq: int
     t_ns: int
     kind: str
     data: list[Any]
+    where: str = field(default="", compare=False)
 
 
 def to_line(record: JournalRecord) -> bytes:
@@ -66,9 +71,9 @@ def check_line(line: bytes, where: str) -> bytes:
     body = line[_HEAD:-2]
     framed = line.startswith(_BEFORE_CRC) and line[16:_HEAD] == _BEFORE_BODY and line.endswith(b"}\n")
     if not framed:
-        raise StateError(f"{where}: the record is torn")
+        raise StateError(f"{where}: the record is torn; {RESTORE}")
     if line[8:16] != b"%08x" % zlib.crc32(body):
-        raise StateError(f"{where}: the record was altered: its CRC does not match")
+        raise StateError(f"{where}: the record was altered: its CRC does not match; {RESTORE}")
     return body
 
 
@@ -87,6 +92,6 @@ def from_line(line: bytes, where: str) -> JournalRecord:
             raise StateError(
                 f"{where}: format {fields['format']} is newer than {FORMAT}: use a newer version to read it"
             )
-        return JournalRecord(fields["seq"], fields["t_ns"], fields["kind"], fields["data"])
+        return JournalRecord(fields["seq"], fields["t_ns"], fields["kind"], fields["data"], where)
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise StateError(f"{where}: no journal record: {error}") from error
+        raise StateError(f"{where}: no journal record: {error}; {RESTORE}") from error

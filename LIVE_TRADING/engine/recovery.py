@@ -22,7 +22,7 @@ from LIVE_TRADING.engine.commands import CancelOrder, Command, SubmitOrder, comm
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.digest import first_difference
 from LIVE_TRADING.engine.driver import Driver
-from LIVE_TRADING.engine.journal import JournalRecord
+from LIVE_TRADING.engine.journal_record import RESTORE, JournalRecord
 from LIVE_TRADING.engine.recorded import as_recorded
 from LIVE_TRADING.engine.state import CoreState
 
@@ -136,9 +136,9 @@ def feed_journal(
         A record is missing, out of place, or of a kind that this version does not know; or the file ends before
         `after_seq`.
     """
-    fed = _Fed(core)
+    fed, last_where = _Fed(core), ""
     for entry in entries(records, after_seq):
-        fed.last_seq, fed.last_ns = entry.event.seq, entry.event.t_ns
+        fed.last_seq, fed.last_ns, last_where = entry.event.seq, entry.event.t_ns, entry.event.where
         if fed.last_seq <= after_seq or entry.failed:
             continue
         stamped = Stamped(fed.last_seq, fed.last_ns, _event_of(entry.event))
@@ -164,7 +164,8 @@ def feed_journal(
             listener(stamped, commands)
     if fed.last_seq < after_seq:
         raise StateError(
-            f"journal: ends with event {fed.last_seq}, the checkpoint follows event {after_seq}: it was cut"
+            f"{last_where or 'journal'}: ends with event {fed.last_seq}, the checkpoint follows event {after_seq}: it "
+            "was cut; restore it from a copy, or give another folder"
         )
     return fed.result()
 
@@ -218,16 +219,17 @@ def entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[Entry]
         if record.kind == "event":
             expected = entry.event.seq + 1 if entry is not None else min(record.seq, after_seq + 1)
             if record.seq != expected:
-                raise StateError(
-                    f"journal: event {record.seq} stands where event {expected} should: a record is missing"
-                )
+                wrong = "a record is missing" if record.seq > expected else "a record is there twice, or out of order"
+                raise _misplaced(record, f"event {record.seq} stands where event {expected} should: {wrong}")
             if entry is not None:
                 yield entry
             entry = Entry(record, [])
         elif record.kind in ("run", "cut") and entry is None:
             continue
         elif entry is None or record.seq != entry.event.seq or record.kind not in ("commands", "failed"):
-            raise StateError(f"journal: a record of kind {record.kind!r} and number {record.seq} is out of place")
+            raise _misplaced(record, f"a record of kind {record.kind!r} and number {record.seq} is out of place")
+        elif entry.commands or entry.failed:
+            raise _misplaced(record, f"what followed event {record.seq} is there twice")
         elif record.kind == "commands":
             entry.commands = record.data
         else:
@@ -237,11 +239,18 @@ def entries(records: Iterable[JournalRecord], after_seq: int) -> Iterator[Entry]
         yield entry
 
 
+def _misplaced(record: JournalRecord, what: str) -> StateError:
+    return StateError(f"{record.where or 'journal'}: {what}; {RESTORE}")
+
+
 def _event_of(record: JournalRecord) -> Event:
     try:
         event: Event = decode(record.data)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        raise StateError(f"journal: event {record.seq} is none that this version knows: {error}") from error
+        raise StateError(
+            f"{record.where or 'journal'}: event {record.seq} is none that this version knows: {error}; use the "
+            "version that wrote it"
+        ) from error
     return event
 
 

@@ -25,6 +25,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.journal import FOLDER, SEGMENT_BYTES, Journal, read_journal
+from LIVE_TRADING.engine.journal_health import check_end
 from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
 from LIVE_TRADING.engine.segments import list_segments
 from LIVE_TRADING.observability.bus import NoticeBus
@@ -150,6 +151,11 @@ def resume_run(
         raise StateError(
             f"{state_dir}: this code cannot go on from what is on file, use the code that wrote it: {fed.difference}"
         )
+    try:
+        check_end(state_dir, last_seq, files=files)
+    except StateError:
+        journal.close()
+        raise
     announcer = Announcer(bus, core) if bus is not None else None
     driver = Driver(core, journal, observers, announcer=announcer, next_seq=last_seq + 1)
     if fed.unfinished is not None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
-from LIVE_TRADING.engine.journal_record import JournalRecord, check_line, from_line
+from LIVE_TRADING.engine.journal_record import RESTORE, JournalRecord, check_line, from_line
 
 FOLDER = "journal"
 OLD_FILE = "journal.jsonl"
@@ -72,8 +72,10 @@ def list_segments(folder: Path) -> list[Segment]:
         )
     try:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+    except NotADirectoryError as error:
+        raise StateError(f"{folder}: is no folder; move it away and restore the folder from a copy") from error
     except OSError as error:
-        raise StateError(f"{folder}: cannot be read: {error}") from error
+        raise StateError(f"{folder}: cannot be read ({error.strerror or error}); check its permissions") from error
     forms: dict[int, set[str]] = {}
     for name in names:
         if found := _NAME.fullmatch(name):
@@ -147,7 +149,10 @@ def read_segment(segment: Segment, files: FileLayer, *, is_last: bool = False) -
             return
         record = from_line(line, f"{path}:{number}")
         if first and segment.first_seq and (record.kind, record.seq) != ("event", segment.first_seq):
-            raise StateError(f"{path}:{number}: begins with a record of kind {record.kind!r}, number {record.seq}")
+            raise StateError(
+                f"{path}:{number}: begins with a record of kind {record.kind!r}, number {record.seq}, not with event "
+                f"{segment.first_seq}: it is another segment; {RESTORE}"
+            )
         first = False
         yield record
 
@@ -181,7 +186,9 @@ def _read(path: Path, files: FileLayer) -> bytes:
     try:
         return files.read_bytes(path)
     except OSError as error:
-        raise StateError(f"{path}: cannot be read: {error}") from error
+        raise StateError(
+            f"{path}: cannot be read ({error.strerror or error}); check permissions and the disk"
+        ) from error
 
 
 def torn_tail(folder: Path, *, files: FileLayer = OS_FILES) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-from cli_bench import Bench, digest_of, journal, run_verb
+from cli_bench import Bench, contents, digest_of, journal, run_verb, trade_on_paper
 from market_files import SYMBOLS
 
 from LIVE_TRADING.cli.exits import ExitCode
@@ -20,7 +20,7 @@ from LIVE_TRADING.engine.cycle import STAGES, CycleResult
 from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal, to_line
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
-from tests.support.journals import last_segment, write_journal
+from tests.support.journals import journal_lines, last_segment, write_journal
 
 
 def results_of(state: Path) -> list[CycleResult]:
@@ -71,6 +71,42 @@ def test_a_torn_tail_is_told_and_left_out(recorded: Path, tmp_path: Path) -> Non
     result = run_verb("replay_session", "--state-dir", state)
     assert result.exit_code == 0
     assert "torn record of 11 bytes" in result.output
+
+
+@pytest.mark.parametrize("kept", ["journal", "arrays", "exports"])
+def test_a_journal_whose_end_is_lost_is_not_proven_and_not_gone_on_from(
+    bench: Bench, recorded: Path, tmp_path: Path, kept: str
+) -> None:
+    """40 whole lines are gone. Each file that follows a later event tells, and nothing is written over them."""
+    state = Path(shutil.copytree(recorded, tmp_path / "state"))
+    lines = journal_lines(state)
+    last = max(record.seq for record in read_journal(state / FOLDER))
+    if kept != "journal":
+        write_journal(state, lines[:-40])
+    ends = max(record.seq for record in read_journal(state / FOLDER))
+    newest = sorted(state.glob("arrays-*.npz"))[-1]
+    if kept == "exports":
+        newest.unlink()
+        assert sorted(state.glob("arrays-*.npz"))[-1].name <= f"arrays-{ends:012d}.npz"
+    before = contents(state)
+    result = run_verb("replay_session", "--state-dir", state)
+    if kept == "journal":
+        assert result.exit_code == 0
+        return
+    name = newest.name if kept == "arrays" else "engine_state.json"
+    said = f"ends with event {ends}, but {name} follows event {last}: the journal's end is lost; restore it from a copy"
+    assert result.exit_code == ExitCode.HALTED
+    assert said in result.output
+    assert str(state / FOLDER) in result.output
+    assert "all as recorded" not in result.output
+    refused = trade_on_paper(bench, state, "--max-cycles", 3)
+    assert refused.exit_code == ExitCode.HALTED
+    assert f"ends with event {ends}," in refused.output
+    assert "restore it from a copy" in refused.output
+    assert str(state / FOLDER) in refused.output
+    assert {k: v for k, v in contents(state).items() if k != ".lock"} == {
+        k: v for k, v in before.items() if k != ".lock"
+    }
 
 
 def test_another_machine_is_told(recorded: Path, tmp_path: Path) -> None:
@@ -140,8 +176,6 @@ def test_an_instant_without_a_cycle_is_refused(recorded: Path) -> None:
 
 
 def test_a_symbol_on_which_nothing_acted_is_told(bench: Bench, tmp_path: Path) -> None:
-    from cli_bench import trade_on_paper
-
     state = tmp_path / "state"
     assert trade_on_paper(bench, state, "--max-cycles", 12, "--symbols", "S0002").exit_code == 0
     result = run_verb("replay_session", "--state-dir", state, "--explain", "S0001")

@@ -33,7 +33,7 @@ from LIVE_TRADING.engine.control import CODE_CHANGED
 from LIVE_TRADING.engine.journal import FOLDER, JournalRecord, read_journal, to_line
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
-from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
+from LIVE_TRADING.engine.resume import EXPORTS, recorded_run, resume_run, start_core
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.observability import EventType, Notice, Severity
@@ -276,8 +276,8 @@ class Lives:
 
     def kill(self) -> None:
         """Forget the checkpoints, and what the venue said of the last orders: as a kill would leave the folder."""
-        for path in sorted(self.state_dir.glob("arrays-*.npz"))[1:]:
-            path.unlink()
+        for path in (*sorted(self.state_dir.glob("arrays-*.npz"))[1:], *map(self.state_dir.joinpath, EXPORTS)):
+            path.unlink(missing_ok=True)
         records = list(read_journal(self.state_dir / FOLDER))
         last = max(
             at

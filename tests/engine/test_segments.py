@@ -5,13 +5,16 @@ from __future__ import annotations
 # covers: B8, P18
 import gzip
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from LIVE_TRADING.common.events import OrderAck, Stamped
 from LIVE_TRADING.common.exceptions import StateError
+from LIVE_TRADING.engine.commands import RequestSnapshot
 from LIVE_TRADING.engine.journal import FOLDER, Journal, read_journal
+from LIVE_TRADING.engine.recovery import entries
 from LIVE_TRADING.engine.segments import list_segments, torn_tail
 
 SIZE = 1000  # bytes; a record is about 110
@@ -235,3 +238,64 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert events_of(folder) == list(range(1, 41))
     Journal(tmp_path).close()
     assert not leftover.exists()
+
+
+# -- what is wrong is named with file, line and what to do ------------------------------------------------------
+
+
+def damaged(folder: Path, damage: Callable[[list[bytes]], list[bytes]]) -> Path:
+    path = list_segments(folder)[2].plain
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("damage", "line", "said"),
+    [
+        pytest.param(lambda lines: [*lines[:2], *lines[3:]], 3, "a record is missing", id="missing"),
+        pytest.param(lambda lines: [*lines[:3], *lines[2:]], 4, "a record is there twice", id="twice"),
+        pytest.param(
+            lambda lines: [*lines[:3], lines[3].replace(b"kind", b"kinD"), *lines[4:]], 4, "CRC", id="altered"
+        ),
+        pytest.param(lambda lines: [*lines[:-1], lines[-1][:-20] + b"\n"], None, "torn", id="torn"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_named_with_file_line_and_remedy(
+    tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], line: int | None, said: str
+) -> None:
+    folder = written(tmp_path)
+    path = damaged(folder, damage)
+    number = line or len(path.read_bytes().splitlines())
+    with pytest.raises(StateError) as refused:
+        list(entries(read_journal(folder), 0))
+    message = str(refused.value)
+    assert message.startswith(f"{path}:{number}: ")
+    assert said in message
+    assert message.endswith("; restore the segment from a copy")
+
+
+def test_commands_that_are_there_twice_are_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append_run(0, {})
+    journal.append_event(event(1))
+    for _ in range(2):
+        journal.append_commands(event(1), [RequestSnapshot(0)])
+    journal.close()
+    with pytest.raises(StateError, match=r"000000000000\.jsonl:4: what followed event 1 is there twice; restore"):
+        list(entries(read_journal(journal.folder), 0))
+
+
+def test_segments_that_changed_places_are_named(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    one, other = (segment.plain for segment in list_segments(folder)[1:3])
+    contents = one.read_bytes(), other.read_bytes()
+    other.write_bytes(contents[0])
+    one.write_bytes(contents[1])
+    with pytest.raises(StateError, match=rf"{one.name}:1: begins with .*, not with event .*; restore the segment"):
+        events_of(folder)
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).write_text("x")
+    with pytest.raises(StateError, match=r"journal: is no folder; move it away and restore the folder from a copy"):
+        list_segments(tmp_path / FOLDER)
