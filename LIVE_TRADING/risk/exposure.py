@@ -21,6 +21,8 @@ def reserved_shares(position: Quantity, working_buy: Quantity, working_sell: Qua
     """
     if not working_buy and not working_sell:
         return position
+    if not position:
+        return working_buy if working_buy >= working_sell else -working_sell
     return max((position, position + working_buy, position - working_sell), key=abs)
 
 
