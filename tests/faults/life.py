@@ -46,7 +46,7 @@ FILES = ("arrays", "engine_state.json", "engine_state.previous.json", "trades.js
 LABELS = (
     *("append-before", "append-torn", "append-after", "intent-appended", "ack-appended", "fill-appended"),
     *("sync-before", "sync-after", "segment-new"),
-    *("send-before", "send-after", "send-answered", "cancel-after", "ack", "fill", "apply"),
+    *("send-before", "send-after", "send-answered", "cancel-before", "cancel-after", "ack", "fill", "apply"),
     *(f"{name}-{step}" for name in FILES for step in ("temp", "torn", "rename-before", "rename-after")),
     *("arrays-removed", "segment-removed"),
 )

@@ -88,6 +88,7 @@ class RemoteBroker:
         self._step("send-answered")
 
     async def cancel_order(self, client_order_id: str) -> None:
+        self._step("cancel-before")
         await self._risky("cancel", client_order_id, self._clock.now_ns())
 
     def observe_bars(self, batch: BarBatch) -> None:
