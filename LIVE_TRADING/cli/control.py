@@ -6,14 +6,22 @@ import time
 from pathlib import Path
 
 from LIVE_TRADING.cli.exits import ExitCode
-from LIVE_TRADING.common.events import ControlRequest
+from LIVE_TRADING.common.events import ControlRequest, RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.commands import Anomaly
-from LIVE_TRADING.engine.resume import recorded_run, resume_run, start_core
+from LIVE_TRADING.engine.control import OUTCOMES
+from LIVE_TRADING.engine.resume import bare_core, recorded_run, resume_run
 
 ACTIONS = ("resume", "reset", "halt", "adopt", "ignore", "settle")
+
+
+def _run_of(state_dir: Path) -> RunStarted:
+    run = recorded_run(state_dir)
+    if run is None:
+        raise ConfigurationError(f"--state-dir {state_dir}: there is no session; give the folder of one")
+    return run
 
 
 def control(action: str, reason: str, state_dir: Path, order: str = "", outcome: str = "") -> int:
@@ -30,13 +38,14 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
         raise ConfigurationError("--reason: say why; it is kept with the state")
     if bool(order and outcome) != (action == "settle") or bool(order) != bool(outcome):
         raise ConfigurationError("--order and --as: give both with settle, and with nothing else")
+    if outcome and outcome not in OUTCOMES:
+        raise ConfigurationError(f"--as {outcome}: one of {', '.join(OUTCOMES)}; fills come from the venue")
     if not state_dir.is_dir():
         raise ConfigurationError(f"--state-dir {state_dir}: no such folder")
+    _run_of(state_dir)  # before the lock, which would leave its file in a folder of something else
     with FolderLock(state_dir):
-        run = recorded_run(state_dir)
-        if run is None:
-            raise ConfigurationError(f"--state-dir {state_dir}: there is no session")
-        core = start_core(state_dir, run)
+        run = _run_of(state_dir)
+        core = bare_core(run)
         recovered = resume_run(state_dir, core)
         driver = recovered.driver
         found = recovered.change.difference if recovered.change is not None else ""

@@ -194,8 +194,11 @@ class FolderLock:
             The folder cannot be used.
         """
         make_folders(self._folder, files=self._files)
+        path = self._folder / LOCK_NAME
         try:
-            descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except IsADirectoryError as error:
+            raise StateError(f"{path}: is a folder where the lock file belongs; remove it") from error
         except OSError as error:
             raise StateError(f"{self._folder}: cannot be used ({_text(error)}); check its permissions") from error
         try:

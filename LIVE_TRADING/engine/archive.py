@@ -16,7 +16,7 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import write_atomic_bytes
 from LIVE_TRADING.engine.journal_record import JournalRecord, check_line, to_line
-from LIVE_TRADING.engine.segments import Segment, list_segments, read_segment
+from LIVE_TRADING.engine.segments import Segment, form_of, list_segments, read_segment
 
 COMPRESS_LEVEL = 6
 
@@ -24,7 +24,8 @@ COMPRESS_LEVEL = 6
 def compress_closed(folder: Path, up_to_seq: int, *, files: FileLayer = OS_FILES) -> list[Segment]:
     """Compress the closed segments that end at an event or before; return those.
 
-    The compressed form is whole and durable before the plain one goes. A crash between leaves both.
+    The compressed form is whole and durable before the plain one goes. A crash between leaves both; a plain form that
+    has been damaged beside a whole compressed one goes as well.
 
     Raises
     ------
@@ -36,10 +37,11 @@ def compress_closed(folder: Path, up_to_seq: int, *, files: FileLayer = OS_FILES
         if not segment.is_plain:
             continue
         try:
-            data = files.read_bytes(segment.plain)
-            for number, line in enumerate(data.splitlines(keepends=True), start=1):
-                check_line(line, f"{segment.plain}:{number}")
-            write_atomic_bytes(segment.packed, gzip.compress(data, COMPRESS_LEVEL, mtime=0), files=files)
+            path, data = form_of(segment, files)
+            if path == segment.plain:
+                for number, line in enumerate(data.splitlines(keepends=True), start=1):
+                    check_line(line, f"{segment.plain}:{number}")
+                write_atomic_bytes(segment.packed, gzip.compress(data, COMPRESS_LEVEL, mtime=0), files=files)
             files.remove(segment.plain)
         except OSError as error:
             raise StateError(f"{segment.plain}: cannot be compressed: {error.strerror or error}") from error

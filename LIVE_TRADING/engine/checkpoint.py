@@ -136,9 +136,7 @@ def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, in
     except StateError as error:
         raise StateError(f"{where}: {error}") from error
     except _UNREADABLE as error:
-        raise StateError(
-            f"{where}: the checkpoint cannot be read ({error}); remove it to use the one before"
-        ) from error
+        raise StateError(f"{where}: the checkpoint cannot be read ({error}); restore it from a copy") from error
 
 
 def _second(core: dict[str, Any]) -> dict[str, Any]:
@@ -286,5 +284,5 @@ class Checkpoints:
         try:
             data = self._files.read_bytes(path)
         except OSError as error:
-            raise StateError(f"{path}: cannot be read: {error}") from error
+            raise StateError(f"{path}: cannot be read ({error.strerror or error}); restore it from a copy") from error
         return decode_core(data, str(path), self._parts)

@@ -128,8 +128,6 @@ class CheckpointWriter:
         await self._commit.durable(position)
         if taken is not None:
             await self._timed("arrays", seq, lambda: checkpoints.write_taken(taken))
-            if self._keeper is not None:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._keeper.tidy, core.now_ns)
             self._last_arrays_s = now_s
             if session_closed:
                 self._session_closed = False
@@ -137,6 +135,10 @@ class CheckpointWriter:
             self._changed = False
             await self._timed("engine", seq, lambda: checkpoints.write_state(core, seq))
             self._last_state_s = now_s
+        if (
+            taken is not None and self._keeper is not None
+        ):  # last: what it finds damaged keeps no file from being written
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._keeper.tidy, core.now_ns)
 
     async def _timed(self, kind: str, seq: int, write: Callable[[], None]) -> None:
         started = time.perf_counter()

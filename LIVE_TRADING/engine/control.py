@@ -73,7 +73,8 @@ def _settle(context: CoreContext, state: CoreState, request: ControlRequest, now
     """Close an order of unknown fate as a person found it at the venue."""
     record, outcome = state.orders.open.get(request.subject), OUTCOMES.get(request.outcome)
     if record is None:
-        return state, [Anomaly("control_refused", f"settle {request.subject}: no such open order")]
+        there = ", ".join(sorted(state.orders.open)) or "none"
+        return state, [Anomaly("control_refused", f"settle {request.subject}: no such open order; open: {there}")]
     if outcome is None:
         known = ", ".join(sorted(OUTCOMES))
         return state, [Anomaly("control_refused", f"settle {request.subject} as {request.outcome}: one of {known}")]

@@ -5,6 +5,7 @@ Each of them is written once the journal is durable up to its event, so a journa
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
-from LIVE_TRADING.engine.checkpoint import EXPORTED_SEQ
-from LIVE_TRADING.engine.segments import FOLDER
+from LIVE_TRADING.engine.archive import journal_start
+from LIVE_TRADING.engine.checkpoint import EXPORTED_SEQ, arrays_name
+from LIVE_TRADING.engine.journal_record import JournalRecord, check_line, from_line
+from LIVE_TRADING.engine.segments import FOLDER, form_of, list_segments, segment_path
 
+NO_REPLAY = "without it this session cannot be replayed from its beginning; restore it from a copy"
 _FOLLOWS = re.compile(r"(?:arrays|code)-(\d{12})\.npz")
 
 
@@ -33,6 +37,49 @@ def check_end(state_dir: Path, last_seq: int, *, files: FileLayer = OS_FILES) ->
             f"{state_dir / FOLDER}: ends with event {last_seq}, but {name} follows event {ahead[name]}: the journal's "
             "end is lost; restore it from a copy, or give another folder"
         )
+
+
+def remarks(state_dir: Path, after_seq: int, *, files: FileLayer = OS_FILES) -> tuple[str, ...]:
+    """Return what is lost or damaged of the journal before a checkpoint: a restart does without, a replay cannot.
+
+    How far a segment that was compressed earlier reaches is not looked at; that would cost a start too much time.
+
+    Raises
+    ------
+    StateError
+        The folder cannot be read, or does not begin with a run.
+    """
+    folder = state_dir / FOLDER
+    segments = list_segments(folder)
+    found = []
+    start = state_dir / arrays_name(journal_start(folder, files=files)[0])
+    if not start.exists():
+        found.append(f"{start}: is missing; {NO_REPLAY}")
+    for segment, following in itertools.pairwise(segments):
+        if following.first_seq > after_seq + 1:
+            break
+        try:
+            if not segment.is_plain and not following.is_plain:
+                continue
+            path, data = form_of(segment, files)
+            if segment.is_plain and path == segment.packed:
+                found.append(f"{segment.plain}: is damaged; its whole compressed form is read instead")
+            last = _last_record(path, data)
+            if following.first_seq > last.seq + 1:
+                lost = segment_path(folder, last.seq + 1)
+                found.append(f"{lost}: is missing, events {last.seq + 1} to {following.first_seq - 1}; {NO_REPLAY}")
+        except StateError as error:
+            found.append(f"{error}; until then this session cannot be replayed from its beginning")
+    return tuple(found)
+
+
+def _last_record(path: Path, data: bytes) -> JournalRecord:
+    """Return the last record of a segment of which every line checks."""
+    where, line = str(path), b""
+    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+        where = f"{path}:{number}"
+        check_line(line, where)
+    return from_line(line, where)
 
 
 def _followed(state_dir: Path, files: FileLayer) -> dict[str, int]:

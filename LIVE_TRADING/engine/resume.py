@@ -25,7 +25,7 @@ from LIVE_TRADING.engine.config import EngineConfig
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.driver import Driver, Observer
 from LIVE_TRADING.engine.journal import FOLDER, SEGMENT_BYTES, Journal, read_journal
-from LIVE_TRADING.engine.journal_health import check_end
+from LIVE_TRADING.engine.journal_health import check_end, remarks
 from LIVE_TRADING.engine.recovery import FeedResult, feed_journal
 from LIVE_TRADING.engine.segments import list_segments
 from LIVE_TRADING.observability.bus import NoticeBus
@@ -46,6 +46,7 @@ class Recovered:
     cut_bytes        length of a torn tail of the journal
     checkpoint_seq   event that the checkpoint follows; `replayed` events after it came from the journal
     unreadable       newer checkpoints that could not be read, and why
+    remarks          what of the journal before the checkpoint is lost or damaged, so that no replay can read it
     change           what to tell the core first, where other code decided before or this code could not give what is
                      on file; see `take_over`
     """
@@ -59,6 +60,7 @@ class Recovered:
     checkpoint_seq: int = 0
     replayed: int = 0
     unreadable: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     change: CodeChanged | None = None
 
 
@@ -105,6 +107,12 @@ def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
     return core
 
 
+def bare_core(run: RunStarted) -> EngineCore:
+    """Return a core of the run on file before any state of it: `resume_run` gives it one."""
+    assembly = assemble(run)
+    return EngineCore(run, assembly, assembly.market.initial())
+
+
 def resume_run(
     state_dir: Path,
     core: EngineCore,
@@ -131,11 +139,12 @@ def resume_run(
     checkpoints = Checkpoints(state_dir, core.run, core.parts, files=files)
     after_seq = 0
     unreadable: list[str] = []
-    for path in reversed(checkpoints.generations()):
+    generations = checkpoints.generations()
+    for path in reversed(generations):
         try:
             state, after_seq = checkpoints.load(path)
         except StateError as error:
-            unreadable.append(f"{error}; going on from the one before")
+            unreadable.append(f"{error}; going on from the one before" if path != generations[0] else str(error))
             warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
             continue
         core.restore(state)
@@ -173,6 +182,7 @@ def resume_run(
         after_seq,
         fed.events,
         tuple(unreadable),
+        remarks(state_dir, after_seq, files=files),
         _change(fed, core.state.code or _code_at_start(journal.folder), now_ns),
     )
 

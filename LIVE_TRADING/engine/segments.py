@@ -5,7 +5,7 @@
 
 A torn last line of the last segment is what a crash leaves behind. Anything else that does not check is an error, and a
 segment that is missing is named. A crash may leave a segment both plain and compressed; the plain one is read if it is
-whole.
+whole and not just the beginning of the other.
 """
 
 from __future__ import annotations
@@ -159,21 +159,39 @@ def read_segment(segment: Segment, files: FileLayer, *, is_last: bool = False) -
 
 def _lines(segment: Segment, is_last: bool, files: FileLayer) -> tuple[Path, list[bytes]]:
     """Return the lines of a segment and the file they came from; the plain form unless only the other is whole."""
-    if not segment.is_packed:
-        return segment.plain, _read(segment.plain, files).splitlines(keepends=True)
-    if segment.is_plain:
-        lines = _read(segment.plain, files).splitlines(keepends=True)
-        if _is_whole(lines):
-            return segment.plain, lines
-    if is_last:
+    path, data = form_of(segment, files)
+    if is_last and path == segment.packed:
         raise StateError(f"{segment.packed}: was closed, so a segment after it is missing; restore it from a copy")
+    return path, data.splitlines(keepends=True)
+
+
+def form_of(segment: Segment, files: FileLayer) -> tuple[Path, bytes]:
+    """Return the file to go by, plain or compressed, and its contents, unpacked.
+
+    Raises
+    ------
+    StateError
+        It cannot be read, or the compressed form is needed and damaged.
+    """
+    if not segment.is_packed:
+        return segment.plain, _read(segment.plain, files)
+    plain = _read(segment.plain, files) if segment.is_plain else b""
+    is_whole = _is_whole(plain)
     try:
-        return segment.packed, gzip.decompress(_read(segment.packed, files)).splitlines(keepends=True)
-    except (OSError, EOFError, zlib.error) as error:
+        packed = gzip.decompress(_read(segment.packed, files))
+    except (StateError, OSError, EOFError, zlib.error) as error:
+        if is_whole:
+            return segment.plain, plain
+        if isinstance(error, StateError):
+            raise
         raise StateError(f"{segment.packed}: is damaged ({error}); restore it from a copy") from error
+    if is_whole and not (len(plain) < len(packed) and packed.startswith(plain)):
+        return segment.plain, plain
+    return segment.packed, packed
 
 
-def _is_whole(lines: list[bytes]) -> bool:
+def _is_whole(data: bytes) -> bool:
+    lines = data.splitlines(keepends=True)
     try:
         for line in lines:
             check_line(line, "")

@@ -40,6 +40,8 @@ def tell_models(bus: Publisher, now_ns: int, run: RunStarted, targets: Sequence[
 def _tell_restored(bus: Publisher, now_ns: int, recovered: Recovered) -> None:
     for message in recovered.unreadable:
         emit.emit_error(bus, now_ns, component="checkpoint", message=message)
+    for message in recovered.remarks:
+        emit.emit_error(bus, now_ns, component="journal", message=message)
     if recovered.cut_bytes:
         message = f"{recovered.cut_bytes} bytes that a crash left unfinished were cut from its end"
         emit.emit_error(bus, now_ns, component="journal", message=message, severity=Severity.WARNING)

@@ -150,10 +150,41 @@ def test_a_venue_that_differs_stops_the_start_until_its_book_is_adopted(bench: B
         pytest.param(("adopt",), "the books do not differ", id="nothing-to-adopt"),
         pytest.param(("settle",), "--order and --as", id="settle-what"),
         pytest.param(("halt", "--order", "x", "--as", "cancelled"), "--order and --as", id="order-without-settle"),
-        pytest.param(("settle", "--order", "x", "--as", "cancelled"), "settle x: no such open order", id="no-order"),
+        pytest.param(
+            ("settle", "--order", "x", "--as", "cancelled"), "settle x: no such open order; open", id="no-order"
+        ),
+        pytest.param(
+            ("settle", "--order", "x", "--as", "gone"),
+            "--as gone: one of not_at_venue, cancelled, expired, rejected",
+            id="settle-as-what",
+        ),
     ],
 )
 def test_words_that_fit_nothing_are_refused(state: Path, words: tuple[str, ...], said: str) -> None:
     result = run_verb("control", *words, "--reason", "why", "--state-dir", state)
     assert result.exit_code == ExitCode.USAGE
+    assert said in result.output
+
+
+def test_a_folder_without_a_session_is_left_as_it_is(tmp_path: Path) -> None:
+    result = control(tmp_path, "resume")
+    assert result.exit_code == ExitCode.USAGE
+    assert f"--state-dir {tmp_path}: there is no session" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_fate_is_refused_before_the_journal_is_touched(state: Path) -> None:
+    before = contents(state)
+    words = ("settle", "--order", "x", "--as", "gone", "--reason", "why", "--state-dir", state)
+    assert run_verb("control", *words).exit_code == ExitCode.USAGE
+    assert contents(state) == before
+
+
+def test_a_session_that_cannot_be_replayed_any_more_can_still_be_halted(state: Path) -> None:
+    (state / "arrays-000000000000.npz").unlink()
+    assert control(state, "halt").exit_code == 0
+    assert risk_of(state)["state"] == "halted"
+    result = run_verb("replay_session", "--state-dir", state)
+    assert result.exit_code == ExitCode.HALTED
+    said = f"{state / 'arrays-000000000000.npz'}: cannot be read (No such file or directory); restore it from a copy"
     assert said in result.output

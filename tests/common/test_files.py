@@ -239,3 +239,9 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="file: cannot be used"):
         FolderLock(tmp_path / "file").acquire()
+
+
+def test_a_folder_in_place_of_the_lock_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(StateError, match=rf"{tmp_path}/\.lock: is a folder where the lock file belongs; remove it"):
+        FolderLock(tmp_path).acquire()

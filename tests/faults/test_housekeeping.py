@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: B8, B15, P18
 import asyncio
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_a_damaged_segment_is_not_compressed(tmp_path: Path) -> None:
         compress_closed(tmp_path / FOLDER, 10**9)
     assert victim.plain.read_bytes() == data
     assert not victim.packed.exists()
+
+
+def test_exports_do_not_depend_on_compression(tmp_path: Path) -> None:
+    """A segment that cannot be compressed is an error at the end, after all that a monitor reads has been written."""
+    state, venue = tmp_path / "state", tmp_path / "venue.json"
+    engine = engine_over(state, Promises(), venue_file=venue, arrays_s=1e6)
+    asyncio.run(engine.run(max_cycles=40))
+    engine.close()
+    first = next(segment.plain for segment in list_segments(state / FOLDER) if segment.is_plain)
+    first.write_bytes(first.read_bytes().replace(b'"kind"', b'"kinD"', 1))
+    again = engine_over(state, Promises(), venue_file=venue, arrays_s=1e6)
+    with pytest.raises(StateError, match=rf"{first.name}:1: the record was altered"):
+        asyncio.run(again.run())
+    again.close()
+    assert json.loads((state / "engine_state.json").read_bytes())["journal_seq"] == again.recovered.driver.seq
+    assert generations(state)[-1] == again.recovered.driver.seq
 
 
 def test_without_retention_everything_is_kept(tmp_path: Path) -> None:
