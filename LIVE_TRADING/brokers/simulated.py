@@ -68,7 +68,8 @@ class BacktestBroker:
         return list(self._reports)
 
     def restore(self, reports: Sequence[Report]) -> None:
-        """Put reports back on their way."""
+        """Put reports back on their way, in place of those that are."""
+        self._reports.clear()
         self._push(reports)
 
     def _push(self, reports: Sequence[Report]) -> None:
@@ -86,7 +87,8 @@ class PaperBroker:
     clock
         Decides when a report arrives.
     file
-        Where the venue keeps its book, so that it outlives the process; an existing one is taken up.
+        Where the venue keeps its book, so that it outlives the process; an existing one is taken up, as it is when this
+        first connects: another process may have traded before this one held the folder's lock.
 
     Raises
     ------
@@ -111,16 +113,14 @@ class PaperBroker:
         self._file = file
         self._files = files
         self._arrived = Signal()
-        self._connected = False
-        if file is not None and file.exists():
-            try:
-                self.restore(read_json(file, files=files))
-            except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-                raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
+        self._connected = self._is_taken_up = False
+        self._take_up()  # so that a file that is none is refused before anything is touched
 
     async def connect(self) -> None:
-        """Connect."""
-        self._connected = True
+        """Connect; the first time, take up what the file says by now."""
+        if not self._is_taken_up:
+            self._take_up()
+        self._connected = self._is_taken_up = True
 
     async def disconnect(self) -> None:
         """Disconnect; the book stays."""
@@ -212,6 +212,15 @@ class PaperBroker:
         if self._file is None:
             return
         replace_file(self._file, json_bytes(self.to_dict()), files=self._files)
+
+    def _take_up(self) -> None:
+        file = self._file
+        if file is None or not file.exists():
+            return
+        try:
+            self.restore(read_json(file, files=self._files))
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's state and the reports that the engine has not fetched yet."""

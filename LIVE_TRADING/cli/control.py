@@ -7,11 +7,12 @@ from pathlib import Path
 
 from LIVE_TRADING.cli.exits import ExitCode
 from LIVE_TRADING.common.events import ControlRequest, RunStarted
-from LIVE_TRADING.common.exceptions import ConfigurationError
+from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.files import FolderLock
 from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.commands import Anomaly
 from LIVE_TRADING.engine.control import OUTCOMES
+from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.resume import bare_core, recorded_run, resume_run
 
 ACTIONS = ("resume", "reset", "halt", "adopt", "ignore", "settle")
@@ -24,6 +25,17 @@ def _run_of(state_dir: Path) -> RunStarted:
     return run
 
 
+def _fate(state_dir: Path, seq: int, action: str) -> str:
+    """Return whether a word that met a disk error is on file: if it is, the next start goes by it."""
+    try:
+        is_on_file = any(record.seq >= seq for record in read_journal(state_dir / FOLDER, after_seq=seq - 1))
+    except StateError as error:
+        return f"whether {action} is on file cannot be read: {error}"
+    if is_on_file:
+        return f"{action} is on file as event {seq} and stands: the next start goes by it and writes what is missing"
+    return f"{action} is not on file and has no effect: give it again"
+
+
 def control(action: str, reason: str, state_dir: Path, order: str = "", outcome: str = "") -> int:
     """Apply an action under the folder's lock and write the checkpoint; `order` and `outcome` belong to settle.
 
@@ -31,6 +43,8 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
     ------
     ConfigurationError
         Unknown action, no reason, no session in the folder, or an action that cannot be applied to it.
+    StateError
+        The session cannot be read, or the disk refused; says whether the word is on file and stands all the same.
     """
     if action not in ACTIONS:
         raise ConfigurationError(f"{action}: one of {', '.join(ACTIONS)}")
@@ -53,11 +67,14 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
             print(f"this code would have commanded otherwise, so the next start is reduce_only: {found}")
         before = core.state.risk
         difference = core.state.reconcile.seen
-        commands = driver.step(ControlRequest(action, reason, time.time_ns(), order, outcome), recovered.resume_ns)
-        checkpoints = Checkpoints(state_dir, run, core.parts)
-        if driver.journal is not None:
-            driver.journal.close()
-        checkpoints.write_state(core.state, driver.seq)
+        request, seq = ControlRequest(action, reason, time.time_ns(), order, outcome), driver.seq + 1
+        try:
+            commands = driver.step(request, recovered.resume_ns)
+            if driver.journal is not None:
+                driver.journal.close()
+            Checkpoints(state_dir, run, core.parts).write_state(core.state, driver.seq)
+        except StateError as error:
+            raise StateError(f"{error}; {_fate(state_dir, seq, action)}") from error
     refused = [said.message for said in commands if isinstance(said, Anomaly) and said.kind == "control_refused"]
     if refused:
         raise ConfigurationError("; ".join(refused))

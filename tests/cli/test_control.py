@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 # covers: P22, P26
+import errno
+import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from cli_bench import Bench, contents, digest_of, journal, run_verb, trade_on_pa
 from typer.testing import Result
 
 from LIVE_TRADING.cli.exits import ExitCode
+from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.common.files import FolderLock
 
 
@@ -188,3 +192,40 @@ def test_a_session_that_cannot_be_replayed_any_more_can_still_be_halted(state: P
     assert result.exit_code == ExitCode.HALTED
     said = f"{state / 'arrays-000000000000.npz'}: cannot be read (No such file or directory); restore it from a copy"
     assert said in result.output
+
+
+# -- a disk that refuses: whether the word stands ------------------------------------------------------------
+
+
+def test_a_word_whose_export_cannot_be_written_stands_and_says_so(bench: Bench, state: Path) -> None:
+    (state / "engine_state.previous.json").unlink(missing_ok=True)
+    (state / "engine_state.previous.json").mkdir()
+    result = control(state, "halt", "the desk is on fire")
+    assert result.exit_code == ExitCode.HALTED
+    assert f"{state / 'engine_state.previous.json'}: cannot be written" in result.output
+    assert "halt is on file as event " in result.output
+    assert "and stands" in result.output
+    (state / "engine_state.previous.json").rmdir()
+    assert trade_on_paper(bench, state, "--max-cycles", 3).exit_code == ExitCode.HALTED
+    assert risk_of(state)["state"] == "halted"
+
+
+@pytest.mark.parametrize(("written", "stands"), [(0, False), (1, True)], ids=["no-event", "event-without-commands"])
+def test_a_full_disk_says_whether_the_word_is_on_file(
+    bench: Bench, state: Path, monkeypatch: pytest.MonkeyPatch, written: int, stands: bool
+) -> None:
+    write, writes = OsFileLayer.write, itertools.count()
+
+    def full(layer: OsFileLayer, descriptor: int, data: bytes) -> None:
+        if next(writes) >= written:
+            write(layer, descriptor, data[: len(data) // 3])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(layer, descriptor, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OsFileLayer, "write", full)
+        result = control(state, "halt")
+    assert result.exit_code == ExitCode.HALTED
+    assert ("is on file as event " in result.output) == stands
+    assert ("is not on file and has no effect: give it again" in result.output) == (not stands)
+    assert trade_on_paper(bench, state, "--max-cycles", 3).exit_code == (ExitCode.HALTED if stands else 0)

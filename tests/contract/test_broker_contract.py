@@ -267,6 +267,29 @@ def test_a_venue_that_cannot_keep_its_book_says_so(tmp_path: Path) -> None:
     harness.run(scenario())
 
 
+def test_a_paper_venue_is_as_it_was_left_when_it_is_connected_to(tmp_path: Path) -> None:
+    """A process has read the venue and waits for the folder's lock; the one that holds it trades and ends."""
+    former, path = PaperHarness(tmp_path / "venue.json"), tmp_path / "venue.json"
+
+    async def sends(number: int) -> None:
+        await former.broker.connect()
+        await former.broker.submit_order(order(number))
+        await former.broker.disconnect()
+
+    former.run(sends(1))
+    waiting = PaperHarness(path)
+    former.run(sends(2))
+    left = path.read_bytes()
+
+    async def looks() -> None:
+        await waiting.broker.connect()
+        assert [one.client_order_id for one in await waiting.broker.get_open_orders()] == ["id1", "id2"]
+        await waiting.broker.disconnect()
+
+    waiting.run(looks())
+    assert path.read_bytes() == left
+
+
 def test_a_paper_venue_may_keep_nothing() -> None:
     harness = PaperHarness(Path("unused"))
     broker = PaperBroker(harness.broker._exchange, harness.broker._venue._sessions, harness.clock)  # type: ignore[attr-defined]
