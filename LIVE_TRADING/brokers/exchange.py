@@ -33,6 +33,7 @@ from LIVE_TRADING.brokers.market import VenueMarket
 from LIVE_TRADING.common.codec import record_from, to_json_value
 from LIVE_TRADING.common.config import FrozenConfig
 from LIVE_TRADING.common.events import (
+    DUPLICATE_ID,
     CancelRejected,
     OrderAck,
     OrderCancelled,
@@ -169,7 +170,7 @@ class SimulatedExchange:
 
     def _problem(self, order: Order, session: Session | None) -> str | None:
         if order.client_order_id in self._seen_ids:
-            return "duplicate client_order_id"
+            return DUPLICATE_ID
         if order.symbol not in self._column:
             return f"unknown symbol {order.symbol}"
         if session is None:

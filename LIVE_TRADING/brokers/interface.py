@@ -52,7 +52,10 @@ class Broker(Protocol):
         ...
 
     async def submit_order(self, order: Order) -> None:
-        """Hand an order over. Its client_order_id is sent once and never again."""
+        """Hand an order over. Its client_order_id is sent once and never again.
+
+        A venue that knows the id refuses it with a reason that holds `DUPLICATE_ID`; an adapter gives its words so.
+        """
         ...
 
     async def cancel_order(self, client_order_id: str) -> None:
@@ -72,7 +75,7 @@ class Broker(Protocol):
         ...
 
     async def get_executions(self, since_ns: int) -> Sequence[OrderFill]:
-        """Return the account's executions from an instant of the exchange's time on, oldest first, each with its id."""
+        """Return the account's executions from an instant of the exchange's time on, oldest first, by unique ids."""
         ...
 
     async def get_account_info(self) -> AccountInfo:

@@ -11,6 +11,8 @@ from typing import Any
 from LIVE_TRADING.common.records import quick_init
 from LIVE_TRADING.common.types import BarBatch, FloatArray, Session, Side
 
+DUPLICATE_ID = "duplicate client_order_id"
+
 
 class Priority(IntEnum):
     """Class of an event in the queue; lower is served first."""
@@ -63,7 +65,7 @@ class OrderFill:
 
 @dataclass(frozen=True, slots=True)
 class OrderReject:
-    """The venue refused the order for good."""
+    """The venue refused the order for good. `reason` holds `DUPLICATE_ID` where it has had an order of that id."""
 
     order_id: str
     reason: str

@@ -45,6 +45,7 @@ from LIVE_TRADING.engine.commands import (
 )
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.cycle_notices import CycleNotices
+from LIVE_TRADING.engine.old_folder import OLD_FOLDER
 from LIVE_TRADING.engine.order_notices import FILL_SURPRISES, OrderNotices
 from LIVE_TRADING.engine.risk_notices import RiskNotices
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE, SESSION_OPEN
@@ -53,7 +54,7 @@ from LIVE_TRADING.observability.events import Publisher, Severity
 
 # anomalies that are told as something else
 _TOLD_OTHERWISE = ("late_bar", "dropped_predictions")
-_SEVERE = ("exit_rejected", "missing_executions", "order_unsettled", "book_mismatch")
+_SEVERE = ("exit_rejected", "missing_executions", "order_unsettled", "book_mismatch", OLD_FOLDER)
 
 OnEvent = Callable[[Any, int, Sequence[Command]], None]
 OnCommand = Callable[[Any, int], None]

@@ -13,11 +13,11 @@ from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.book import empty_batch, merged
 from LIVE_TRADING.engine.commands import AccountMarked, Anomaly, Command, CycleSkipped, RequestSnapshot, RunInference
 from LIVE_TRADING.engine.context import CoreContext, Step
-from LIVE_TRADING.engine.control import state_changes
 from LIVE_TRADING.engine.digest import RunDigest
 from LIVE_TRADING.engine.schedule import CYCLE, SESSION_CLOSE, SESSION_OPEN
 from LIVE_TRADING.engine.sending import cancel_new_risk, request_cancel, send_exit
 from LIVE_TRADING.engine.state import CoreState, PendingCycle
+from LIVE_TRADING.engine.state_changes import state_changes
 from LIVE_TRADING.risk import RiskMemory, TradingState
 
 

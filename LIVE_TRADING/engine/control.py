@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from LIVE_TRADING.common.events import CodeChanged, ControlRequest, SystemFault
 from LIVE_TRADING.common.reasons import Reason
-from LIVE_TRADING.engine.commands import Anomaly, Command, RequestSnapshot, TradingStateChanged
+from LIVE_TRADING.engine.commands import Anomaly, RequestSnapshot
 from LIVE_TRADING.engine.context import CoreContext, Step
+from LIVE_TRADING.engine.old_folder import OLD_FOLDER
 from LIVE_TRADING.engine.order_reports import finish
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.sending import cancel_all, cancel_new_risk
 from LIVE_TRADING.engine.state import CoreState
-from LIVE_TRADING.risk import RiskMemory
+from LIVE_TRADING.engine.state_changes import state_changes
 
 OUTCOMES = {
     "not_at_venue": OrderStatus.NOT_AT_VENUE,
@@ -42,7 +43,9 @@ def on_control(context: CoreContext, state: CoreState, request: ControlRequest, 
             ]
         risk = guardrails.reset(before, state.equity, request.reason, now_ns)
     elif request.action == ADOPT_NONCE:  # a start's word: they are cancelled at the next look, and halt no more
-        risk = guardrails.lift(before, FOREIGN_ORDERS, ADOPT_NONCE, request.reason, now_ns)
+        risk = before
+        for rule_id in (FOREIGN_ORDERS, OLD_FOLDER):
+            risk = guardrails.lift(risk, rule_id, ADOPT_NONCE, request.reason, now_ns)
         state = replace(state, reconcile=replace(state.reconcile, adopts_foreign=True))
     elif request.action in ("adopt", "ignore"):
         return _accept(state, request)
@@ -118,18 +121,3 @@ def code_change_text(changed: CodeChanged) -> str:
         f"{said} and commanded what this code would not have; what is on file stands. Look at the difference, then "
         f"lift this with `python -m bin.control resume --reason WHY --state-dir FOLDER`. {changed.difference}"
     )
-
-
-def state_changes(before: RiskMemory, after: RiskMemory) -> list[Command]:
-    """Return what to say about the trading state, nothing where nothing moved."""
-    if before.state is after.state and before.latches == after.latches:
-        return []
-    latch = after.latches[-1] if after.latches else None
-    return [
-        TradingStateChanged(
-            before.state.value,
-            after.state.value,
-            latch.rule_id if latch is not None else "operator",
-            latch.message if latch is not None else "lifted",
-        )
-    ]

@@ -12,8 +12,9 @@ from dataclasses import replace
 from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.engine.commands import Anomaly, CancelOrder, RequestSnapshot
 from LIVE_TRADING.engine.context import CoreContext, Step
-from LIVE_TRADING.engine.control import FOREIGN_ORDERS, state_changes
+from LIVE_TRADING.engine.control import FOREIGN_ORDERS
 from LIVE_TRADING.engine.state import CoreState
+from LIVE_TRADING.engine.state_changes import state_changes
 
 NAMED = 5  # of many orders so many are named
 

@@ -30,7 +30,7 @@ def on_unknown(context: CoreContext, state: CoreState, unknown: OrderUnknown, no
     """Reserve what the order may do, and have the venue asked; one that has shown a sign of life meanwhile is known."""
     record = state.orders.open.get(unknown.order_id)
     if record is None:
-        return state, unless_known(state, unknown.order_id)
+        return unless_known(context, state, unknown.order_id, now_ns)
     if record.status not in UNCONFIRMED:
         return state, []
     doubtful = replace(record, status=OrderStatus.UNKNOWN, venue_reason=unknown.reason)
@@ -45,7 +45,7 @@ def on_status_report(context: CoreContext, state: CoreState, report: OrderStatus
     """Take the venue's word for an order. Only fills are booked: a status that lacks some of them settles nothing."""
     record = state.orders.open.get(report.order_id)
     if record is None:
-        return state, unless_known(state, report.order_id)
+        return unless_known(context, state, report.order_id, now_ns)
     if report.filled > record.filled or report.status is VenueStatus.FILLED:  # one filled in full would be closed
         lacking = f"{report.order_id}: the venue filled {report.filled}, executions of {record.filled} are known"
         return state, [Anomaly("missing_executions", lacking)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from LIVE_TRADING.common.events import (
+    DUPLICATE_ID,
     CancelRejected,
     OrderAck,
     OrderCancelled,
@@ -18,6 +19,7 @@ from LIVE_TRADING.common.types import Leg
 from LIVE_TRADING.engine.commands import Anomaly, Command, TradeClosed
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.ledger import FillContext
+from LIVE_TRADING.engine.old_folder import judge_numbers, judge_repeated
 from LIVE_TRADING.engine.orders import UNCONFIRMED, OrderRecord, OrderStatus
 from LIVE_TRADING.engine.sending import send_exit
 from LIVE_TRADING.engine.state import TRADE_HISTORY, CoreState
@@ -27,7 +29,7 @@ def on_ack(context: CoreContext, state: CoreState, ack: OrderAck, now_ns: int) -
     """Note that the venue has the order; a report that came earlier than its acknowledgement stands."""
     record = state.orders.open.get(ack.order_id)
     if record is None or record.status not in UNCONFIRMED:
-        return state, unless_known(state, ack.order_id)
+        return unless_known(context, state, ack.order_id, now_ns)
     return replaced(state, orders=state.orders.with_record(replaced(record, status=OrderStatus.ACCEPTED))), []
 
 
@@ -50,6 +52,9 @@ def on_fill(context: CoreContext, state: CoreState, fill: OrderFill, now_ns: int
     if trade is not None:
         commands.append(TradeClosed(trade))
         state = replaced(state, matured=(*state.matured, trade), trades=(*state.trades, trade)[-TRADE_HISTORY:])
+    if record is None:
+        state, halted = judge_numbers(context, state, (fill.order_id,), f"execution {fill.execution_id}", now_ns)
+        commands += halted
     if fill.order_id in state.orders.closed:
         state, sent = _exit_that_waited(context, state, fill.order_id, now_ns)
         commands += sent
@@ -77,7 +82,14 @@ def _surprises(context: CoreContext, fill: OrderFill, record: OrderRecord | None
 
 
 def on_reject(context: CoreContext, state: CoreState, reject: OrderReject, now_ns: int) -> Step:
-    """Close an order that the venue refused."""
+    """Close an order that the venue refused; one that it has had before says that more was sent than is known here."""
+    record = state.orders.open.get(reject.order_id)
+    if record is not None and DUPLICATE_ID in reject.reason:
+        refused = replaced(record, status=OrderStatus.REJECTED, venue_reason=reject.reason)
+        state = replaced(state, orders=state.orders.with_record(refused))
+        state, halted = judge_repeated(context, state, record.order, now_ns)
+        state, rest = _exit_that_waited(context, state, reject.order_id, now_ns)
+        return state, [*halted, *rest]
     return finish(context, state, reject.order_id, OrderStatus.REJECTED, reject.reason, now_ns)
 
 
@@ -103,7 +115,7 @@ def finish(context: CoreContext, state: CoreState, order_id: str, status: OrderS
     """Close an order for good; an exit that waited for it follows."""
     record = state.orders.open.get(order_id)
     if record is None:
-        return state, unless_known(state, order_id)
+        return unless_known(context, state, order_id, now_ns)
     finished = replaced(record, status=status, venue_reason=why)
     state = replaced(state, orders=state.orders.with_record(finished))
     return _exit_that_waited(context, state, order_id, now_ns)
@@ -121,8 +133,9 @@ def _exit_that_waited(context: CoreContext, state: CoreState, order_id: str, now
     return send_exit(context, state, symbol, now_ns, leg, record.cancel_reason)
 
 
-def unless_known(state: CoreState, order_id: str) -> list[Command]:
-    """Return an anomaly for a report on an order that is not ours; a repeated report of a closed one is nothing."""
+def unless_known(context: CoreContext, state: CoreState, order_id: str, now_ns: int) -> Step:
+    """Tell a report on an order that was not sent from here; a repeated report of a closed one is nothing."""
     if state.orders.find(order_id) is not None:
-        return []
-    return [Anomaly("unknown_order", f"report on {order_id}")]
+        return state, []
+    state, halted = judge_numbers(context, state, (order_id,), "a report", now_ns)
+    return state, [Anomaly("unknown_order", f"report on {order_id}"), *halted]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,7 @@ from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.engine.ledger import EntryTicket
 
 REMEMBERED_CLOSED_ORDERS = 1000
+REMEMBERED_STRANGERS = 10_000
 ASK_AGAIN_NS = 30 * NS_PER_S  # a cancel without an answer is asked for again; cancelling twice harms nothing
 
 
@@ -127,9 +129,14 @@ class OrderBook:
         return self.open.get(order_id) or self.closed.get(order_id)
 
     def knows(self, fill: OrderFill) -> bool:
-        """Return whether an execution has been booked."""
-        record = self.find(fill.order_id)
-        return fill.execution_id in (self.strangers if record is None else record.executions)
+        """Return whether an execution has been booked, under this order or another one."""
+        record, execution_id = self.find(fill.order_id), fill.execution_id
+        if execution_id in self.strangers:  # empty, as a rule
+            return True
+        if record is not None:
+            return execution_id in record.executions
+        records = itertools.chain(self.open.values(), self.closed.values())  # order: any
+        return any(execution_id in other.executions for other in records)
 
     def with_record(self, record: OrderRecord) -> OrderBook:
         """Return the book with one order's record put in its place."""
@@ -161,7 +168,7 @@ class OrderBook:
 
     def with_stranger(self, execution_id: str) -> OrderBook:
         """Return the book with an execution of an unknown order remembered."""
-        return replaced(self, strangers=(*self.strangers, execution_id)[-REMEMBERED_CLOSED_ORDERS:])
+        return replaced(self, strangers=(*self.strangers, execution_id)[-REMEMBERED_STRANGERS:])
 
     def has_open(self, symbol: str) -> bool:
         """Return whether an order of a symbol is open."""

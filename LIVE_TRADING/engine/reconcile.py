@@ -6,7 +6,8 @@
              ─► mismatch: strict halts, warn tells, auto_sync takes the venue's book up to a limit, else halts
 
 One difference alone is often a fill whose report is still on its way; two that agree are none. Orders with our prefix
-that this run never made are judged at the first look (`foreign_orders`).
+that this run never made are judged at the first look (`foreign_orders`), and so are those that it has yet to make
+(`old_folder`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from LIVE_TRADING.common.reasons import Reason
 from LIVE_TRADING.engine.books import Differences, compare
 from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, CancelOrder, Command, QueryOrder, RequestSnapshot
 from LIVE_TRADING.engine.context import CoreContext, Step
-from LIVE_TRADING.engine.control import state_changes
 from LIVE_TRADING.engine.foreign_orders import foreign_refusal, judge_foreign
+from LIVE_TRADING.engine.old_folder import judge_numbers, old_folder_refusal
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.state import CoreState, ReconcileMemory
+from LIVE_TRADING.engine.state_changes import state_changes
 
 CONFIRM_AFTER_S = 5
 RULE_ID = "reconciliation"
@@ -43,10 +45,15 @@ def on_snapshot(context: CoreContext, state: CoreState, snapshot: BrokerSnapshot
             if record.status is OrderStatus.UNKNOWN
         ]
     )
+    unknown = [order_id for order_id in snapshot.open_orders if order_id not in state.orders]
+    state, later = judge_numbers(context, state, unknown, "a working order", now_ns)
     found = compare(state, context.run.nonce, snapshot, context.parts.config.reconcile.cash_tolerance)
-    state, of_others = judge_foreign(context, state, found.foreign, now_ns, CONFIRM_AFTER_S)
+    memory, others = state.reconcile, found.foreign
+    if memory.adopts_foreign and not memory.adopted:  # a start's word covers those of this run that are over here
+        others, found = tuple(sorted({*others, *found.stray})), replace(found, stray=())
+    state, of_others = judge_foreign(context, state, others, now_ns, CONFIRM_AFTER_S)
     state, commands = _compared(context, state, found, snapshot, now_ns)
-    return state, [*of_others, *commands, *doubtful]
+    return state, [*later, *of_others, *commands, *doubtful]
 
 
 def _compared(
@@ -84,7 +91,7 @@ def _mismatch(
 
 def refusal(state: CoreState) -> str:
     """Return why a start is refused, and what to do; "" where it is not."""
-    if said := foreign_refusal(state):
+    if said := old_folder_refusal(state) or foreign_refusal(state):
         return said
     if not is_refused(state):
         return ""

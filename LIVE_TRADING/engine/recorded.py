@@ -177,10 +177,12 @@ def _with_orders(column: dict[str, int], before: CoreState, after: CoreState, ow
         opened[order.client_order_id] = OrderRecord(order, OrderStatus.SUBMITTED, one.reason, ticket)
     _set_cancels(column, opened, before, own, facts, after.now_ns)
     sent = {(one.order.order_number, one.order.symbol) for one in facts.sent}
+    # without an order it has moved past those that the venue has had (`old_folder`), which no record undoes
+    numbered = before.order_number if own.sent else after.order_number
     return replaced(
         after,
         orders=OrderBook(opened, after.orders.closed, after.orders.strangers),
-        order_number=max([before.order_number, *(one.order.order_number for one in facts.sent)]),
+        order_number=max([numbered, *(one.order.order_number for one in facts.sent)]),
         last_order_ns=before.last_order_ns | dict.fromkeys(sorted(symbol for _, symbol in sent), after.now_ns),
         awaited=tuple(
             entry

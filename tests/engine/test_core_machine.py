@@ -471,7 +471,8 @@ class AnyVenue(RuleBasedStateMachine):
         if not isinstance(event, OrderFill):
             return
         order = self.sent.get(event.order_id)
-        if event.execution_id in (self.strangers if order is None else order.executions):
+        booked = [order] if order is not None else list(self.sent.values())
+        if event.execution_id in self.strangers or any(event.execution_id in other.executions for other in booked):
             return
         if order is None:
             self.strangers.add(event.execution_id)

@@ -23,6 +23,7 @@ from LIVE_TRADING.common.events import (
     Stamped,
 )
 from LIVE_TRADING.common.types import Leg, Order, Side
+from LIVE_TRADING.engine import orders as orders_module
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.order_plan import client_order_id
 from LIVE_TRADING.engine.orders import (
@@ -187,12 +188,12 @@ def test_a_quiet_week_keeps_the_last_thousand() -> None:
     assert next(iter(book.closed)) == order_of(200).client_order_id
 
 
-def test_strangers_are_remembered_up_to_a_bound() -> None:
+def test_strangers_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_module, "REMEMBERED_STRANGERS", 100)
     book = OrderBook({}, {})
-    for number in range(REMEMBERED_CLOSED_ORDERS + 5):
+    for number in range(105):
         book = book.with_stranger(f"x{number}")
-    assert len(book.strangers) == REMEMBERED_CLOSED_ORDERS
-    assert book.strangers[-1] == f"x{REMEMBERED_CLOSED_ORDERS + 4}"
+    assert book.strangers == tuple(f"x{number}" for number in range(5, 105))
 
 
 def test_ids_are_unique_and_short() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 # covers: B5, B11, B15, A12, P21
 import asyncio
 import itertools
+import shutil
 import statistics
 import threading
 import time
@@ -37,7 +38,7 @@ from LIVE_TRADING.common.events import (
     SystemFault,
     VenueStatus,
 )
-from LIVE_TRADING.common.exceptions import BrokerConnectionError
+from LIVE_TRADING.common.exceptions import BrokerConnectionError, ReconciliationError
 from LIVE_TRADING.common.types import Action, Order, Side
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.historical import HistoricalDataProvider
@@ -229,6 +230,17 @@ def test_executions_of_days_ago_are_booked_once_while_an_older_order_is_open(
     desk.close()
     desk.open(4)
     assert order.client_order_id not in desk.core.state.orders  # and is forgotten when nothing asks for it any more
+
+
+@pytest.mark.parametrize("first", ["of nobody", "of ours"])
+def test_an_execution_that_comes_again_under_another_order_is_booked_once(desk: Desk, first: str) -> None:
+    """An id is one execution, whatever order it is told of: the record of one that was nobody's may come later."""
+    order = desk.enter("AAA", 10, fill=False)
+    told = {"of ours": order, "of nobody": replace(order, client_order_id=NOBODY)}
+    desk.fill(told.pop(first), 10, execution_id="s1")
+    (again,) = told.values()
+    assert anomalies_of(desk.fill(again, 10, execution_id="s1")) == ["duplicate_report"]
+    assert desk.held() == 10
 
 
 class ClockBehind:
@@ -558,6 +570,96 @@ def test_ids_do_not_start_over_at_a_restart(play: Play) -> None:
     assert len(ids) > 10
     assert len(set(ids)) == len(ids)
     assert [order.order_number for order in Counts.sent] == list(range(1, len(ids) + 1))
+
+
+def copied(state_dir: Path, to: Path) -> None:
+    shutil.copytree(state_dir, to, ignore=shutil.ignore_patterns("paper_venue.json", ".lock"))
+
+
+def restored(copy: Path, state_dir: Path) -> None:
+    """Put a copy in the place of all but the venue's own book."""
+    shutil.rmtree(state_dir / FOLDER)
+    for path in state_dir.glob("*.*"):
+        if path.name != "paper_venue.json":
+            path.unlink()
+    shutil.copytree(copy, state_dir, dirs_exist_ok=True)
+
+
+def cut(copy: Path, state_dir: Path) -> None:
+    """Leave a third of the journal's last segment, and nothing that is newer than the copy: it would give the cut away."""
+    path = max((state_dir / FOLDER).iterdir())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 3])
+    for later in state_dir.glob("*.*"):
+        if later.name.startswith("arrays-") and not (copy / later.name).exists():
+            later.unlink()
+        elif later.suffix == ".json" and later.name != "paper_venue.json":
+            later.unlink()
+
+
+def refused_there(ear: Ear) -> set[str]:
+    told = ear.of(EventType.ORDER_REJECTED)
+    return {notice.fields["client_order_id"] for notice in told if notice.fields["source"] == "venue"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(restored, id="restored-from-a-copy"),
+        pytest.param(cut, id="journal-cut"),
+    ],
+)
+def test_ids_do_not_start_over_in_a_folder_that_is_older_than_what_was_sent(
+    play: Play, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, damage: Callable[[Path, Path], None]
+) -> None:
+    Counts.sent = []
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    play(Counts, max_cycles=3)
+    copied(tmp_path, copy)
+    play(Counts, max_cycles=4)
+    damage(copy, tmp_path)
+    n_sent = len(Counts.sent)
+    for _ in range(2):  # until a person has looked
+        with pytest.raises(ReconciliationError, match="state folder is older than what was sent"):
+            play(Counts, max_cycles=3)
+    assert len(Counts.sent) == n_sent
+    # what works there is over here: two looks, then the operator's word for it
+    play(Counts, max_cycles=3, words=("adopt", "resume"))
+    state, venue, ear = play(Counts, max_cycles=3)
+    ids = [order.client_order_id for order in Counts.sent]
+    assert len(ids) > n_sent
+    assert len(set(ids)) == len(ids)
+    assert refused_there(ear) == set()
+    assert state.risk.state is TradingState.ACTIVE
+    assert state.digest.fill_count <= len(venue.executions())
+    assert_same_book(state, venue)
+
+
+def test_a_venue_that_knows_an_id_which_is_new_here_halts(
+    play: Play, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The orders that are lost were cancelled before anything filled: nothing at the venue shows them."""
+    Counts.sent = []
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    play(Counts, max_cycles=3)
+    copied(tmp_path, copy)
+
+    play(Counts, on_cycle=lambda engine, venue, now_ns: engine.control("halt", "lunch"), max_cycles=1)
+    n_sent = len(Counts.sent)
+    restored(copy, tmp_path)
+    state, _, ear = play(Counts, max_cycles=3)
+    assert state.risk.state is TradingState.HALTED
+    assert [latch.rule_id for latch in state.risk.latches] == ["old_state_folder"]
+    ids = [order.client_order_id for order in Counts.sent]
+    again = set(ids[:n_sent]) & set(ids[n_sent:])
+    assert again
+    assert refused_there(ear) == again
+    with pytest.raises(ReconciliationError, match="has had"):
+        play(Counts)
+    state, venue, ear = play(Counts, max_cycles=4, words=("resume",))
+    assert len(Counts.sent) > len(ids)
+    assert refused_there(ear) == set()
+    assert_same_book(state, venue)
 
 
 # -- two orders on the same cash ---------------------------------------------------------------------------------------

@@ -138,11 +138,17 @@ def run_told(
     *,
     max_cycles: int | None = None,
     on_cycle: OnCycle | None = None,
+    words: Sequence[str] = (),
     **options: object,
 ) -> TradingEngine:
-    """Run an engine to its end; `on_cycle` is called after every decision, warm-up included."""
+    """Run an engine to its end; `on_cycle` is called after every decision, warm-up included.
+
+    `words` are an operator's, before the venue is asked.
+    """
     engine, broker = engine_of(panel, config, bus, **options)
     with closing(engine):
+        for word in words:
+            engine.control(word, "looked into it")
         asyncio.run(
             engine.run(max_cycles, None if on_cycle is None else lambda now_ns: on_cycle(engine, broker, now_ns))
         )
