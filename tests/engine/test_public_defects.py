@@ -586,15 +586,14 @@ def restored(copy: Path, state_dir: Path) -> None:
 
 
 def cut(copy: Path, state_dir: Path) -> None:
-    """Leave a third of the journal's last segment, and nothing that is newer than the copy: it would give the cut away."""
+    """Leave a third of the journal's last segment, and nothing newer than the copy: it would give the cut away."""
     path = max((state_dir / FOLDER).iterdir())
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 3])
-    for later in state_dir.glob("*.*"):
-        if later.name.startswith("arrays-") and not (copy / later.name).exists():
-            later.unlink()
-        elif later.suffix == ".json" and later.name != "paper_venue.json":
-            later.unlink()
+    exports = set(state_dir.glob("*.json")) - {state_dir / "paper_venue.json"}
+    arrays = {path for path in state_dir.glob("arrays-*") if not (copy / path.name).exists()}
+    for later in exports | arrays:
+        later.unlink()
 
 
 def refused_there(ear: Ear) -> set[str]:
