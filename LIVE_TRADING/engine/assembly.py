@@ -99,15 +99,16 @@ def build_market(
     )
 
 
-def assemble(run: RunStarted) -> Assembly:
-    """Return the parts that `run` describes.
+def assemble(run: RunStarted, *, ready: bool = True) -> Assembly:
+    """Return the parts that `run` describes; `ready`: with their kernels compiled, else each is at its first call.
 
     Raises
     ------
     ConfigurationError
         The configuration on file does not fit this version, or instruments are missing.
     """
-    compile_all()
+    if ready:
+        compile_all()
     known = EngineConfig.model_fields
     config = EngineConfig.model_validate({key: value for key, value in run.config.items() if key in known})
     session_minutes = run.bars_per_session * run.interval_ns // NS_PER_MINUTE

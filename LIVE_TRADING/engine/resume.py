@@ -108,8 +108,8 @@ def start_core(state_dir: Path, run: RunStarted) -> EngineCore:
 
 
 def bare_core(run: RunStarted) -> EngineCore:
-    """Return a core of the run on file before any state of it: `resume_run` gives it one."""
-    assembly = assemble(run)
+    """Return a core of the run on file before any state of it, for a word or two: `resume_run` gives it one."""
+    assembly = assemble(run, ready=False)
     return EngineCore(run, assembly, assembly.market.initial())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from LIVE_TRADING.common import kernels
 from LIVE_TRADING.common.kernels import Kernel, compile_all, kernel
 from LIVE_TRADING.common.types import FloatArray
 
@@ -71,3 +72,19 @@ def test_all_are_compiled_at_a_start(cache_folder: Path) -> None:
     made = Kernel(ratios, SIGNATURE)
     compile_all()
     assert made._code is not None
+
+
+def test_only_compiling_is_explained_and_reading_what_is_kept_is_not(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kernels, "EXPLAINED_AFTER_S", 0.0)
+    said = []
+    for _ in range(2):
+        monkeypatch.setattr(kernels, "_KERNELS", [])
+        Kernel(ratios, SIGNATURE)
+        Kernel(ratios, "void(float64[:], float64[:], float64[:])")
+        with caplog.at_level("WARNING", logger="live_trading.kernels"):
+            compile_all()
+        said.append(len(caplog.records))
+        caplog.clear()
+    assert said == [1, 0]
