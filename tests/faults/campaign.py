@@ -7,6 +7,8 @@ and a new venue. After every restart the books of both sides are compared before
 wrong ends the campaign with a message and leaves the folder.
 """
 
+# ruff: noqa: E402  its own modules lie in three folders, which are put on the path first
+
 from __future__ import annotations
 
 import argparse
@@ -29,6 +31,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 from typing import Any
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path[:0] = [path for path in map(str, (REPO, REPO / "tests/engine", REPO / "tests/faults")) if path not in sys.path]
 
 from kill_market import COOLDOWN_S, panel
 from life import LABELS, Life, live

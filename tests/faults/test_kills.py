@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 # covers: P18, A17, B2, B3, B5, B8
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,21 @@ def test_an_engine_killed_anywhere_comes_back_with_the_venues_book(tmp_path: Pat
     assert counts.compared >= counts.series
     for kind in ("OrderUnknown", "OrderFill", "OrderCancelled", "OrderStatusReport"):
         assert counts.events[kind] > 0, kind
+
+
+def test_the_campaign_runs_as_its_docs_say(tmp_path: Path) -> None:
+    """With no path of ours in the environment, and from anywhere."""
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    said = subprocess.run(
+        [sys.executable, Path(__file__).with_name("campaign.py"), "--help"],
+        env=alone,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    assert "--kills" in said.stdout
 
 
 BOOKS_DIFFER = "ledger and venue differ|halted by nobody: .*(ledger|venue)"
