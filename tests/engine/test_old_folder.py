@@ -25,12 +25,13 @@ from LIVE_TRADING.common.events import (
     VenueStatus,
 )
 from LIVE_TRADING.common.types import Leg, Order, Side
-from LIVE_TRADING.engine.commands import Command
+from LIVE_TRADING.engine.commands import Command, command_record
 from LIVE_TRADING.engine.control import ADOPT_NONCE
 from LIVE_TRADING.engine.old_folder import LEFT_OUT, LOOKED_AHEAD, OLD_FOLDER, number_ahead
 from LIVE_TRADING.engine.order_plan import client_order_id
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.reconcile import refusal
+from LIVE_TRADING.engine.recorded import as_recorded
 from LIVE_TRADING.risk import TradingState
 
 LOST = client_order_id("n", 7)  # a desk that has sent one order
@@ -207,3 +208,16 @@ def test_an_exit_that_waited_for_a_repeated_id_does_not_leave_while_halted(desk:
     word(desk, "resume")
     (exit_order,) = orders_of(desk.decide(AAA=leave()))
     assert (exit_order.side, exit_order.quantity, exit_order.order_number) == (Side.SELL, 10, 2 + LEFT_OUT + 1)
+
+
+def test_a_record_of_code_that_went_on_halts_and_gives_no_id_again(desk: Desk) -> None:
+    """An execution on file that older code booked as a stranger's and no more: what this code restricts stays so."""
+    order = desk.enter()
+    before = desk.core.state
+    commands = desk.fill(lost_order(order), 5)
+    booked = [command_record(command) for command in commands if anomalies_of([command]) == ["unknown_order"]]
+    assert len(booked) == 1
+    state = as_recorded(desk.plan.run, desk.plan.assembly, (before, desk.core.state), commands, booked)
+    assert state.order_number == 7 + LEFT_OUT
+    assert state.risk.state is TradingState.HALTED
+    assert state.ledger.quantity("BBB") == 5
