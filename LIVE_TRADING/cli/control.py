@@ -13,6 +13,8 @@ from LIVE_TRADING.engine.checkpoint import Checkpoints
 from LIVE_TRADING.engine.commands import Anomaly
 from LIVE_TRADING.engine.control import OUTCOMES
 from LIVE_TRADING.engine.journal import FOLDER, read_journal
+from LIVE_TRADING.engine.kill_file import KillFile
+from LIVE_TRADING.engine.recovery import end_unsent
 from LIVE_TRADING.engine.resume import bare_core, recorded_run, resume_run
 
 ACTIONS = ("resume", "reset", "halt", "adopt", "ignore", "settle")
@@ -70,6 +72,7 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
         request, seq = ControlRequest(action, reason, time.time_ns(), order, outcome), driver.seq + 1
         try:
             commands = driver.step(request, recovered.resume_ns)
+            end_unsent(driver, commands, "never sent: no engine was running")
             if driver.journal is not None:
                 driver.journal.close()
             Checkpoints(state_dir, run, core.parts).write_state(core.state, driver.seq)
@@ -83,4 +86,6 @@ def control(action: str, reason: str, state_dir: Path, order: str = "", outcome:
     after = core.state.risk
     lifted = ", ".join(latch.rule_id for latch in before.latches) or "nothing was latched"
     print(f"{action}: {before.state.value} -> {after.state.value} ({lifted})")
+    if pulled := KillFile(state_dir).pulled():
+        print(f"{pulled} is there: the next start halts; remove it first to trade")
     return int(ExitCode.DONE)

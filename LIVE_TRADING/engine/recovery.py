@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 
 from LIVE_TRADING.common.codec import decode
-from LIVE_TRADING.common.events import CancelRejected, CodeChanged, Event, OrderReject, Stamped
+from LIVE_TRADING.common.events import CodeChanged, Event, OrderReject, Stamped
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.fingerprint import code_version
 from LIVE_TRADING.common.units import iso_utc
-from LIVE_TRADING.engine.commands import CancelOrder, Command, SubmitOrder, command_record
+from LIVE_TRADING.engine.commands import Command, SubmitOrder, command_record
 from LIVE_TRADING.engine.core import EngineCore
 from LIVE_TRADING.engine.digest import first_difference
 from LIVE_TRADING.engine.driver import Driver
@@ -58,15 +58,18 @@ class Unfinished:
     commands: list[Command]
 
     def settle(self, driver: Driver) -> None:
-        """Put the commands on file and tell the core that those for the venue came to nothing."""
+        """Put the commands on file and tell the core that its orders came to nothing."""
         if driver.journal is not None:
             driver.journal.append_commands(self.stamped, self.commands)
-        t_ns = driver.core.state.now_ns
-        for command in self.commands:
-            if isinstance(command, SubmitOrder):
-                driver.step(OrderReject(command.order.client_order_id, NEVER_SENT, t_ns), t_ns)
-            elif isinstance(command, CancelOrder):
-                driver.step(CancelRejected(command.client_order_id, NEVER_SENT, t_ns), t_ns)
+        end_unsent(driver, self.commands, NEVER_SENT)
+
+
+def end_unsent(driver: Driver, commands: Iterable[Command], why: str) -> None:
+    """Tell the core that orders were never sent, for there was no engine to do it; a start asks for cancels again."""
+    t_ns = driver.core.state.now_ns
+    for command in commands:
+        if isinstance(command, SubmitOrder):
+            driver.step(OrderReject(command.order.client_order_id, why, t_ns), t_ns)
 
 
 @dataclass(frozen=True, slots=True)

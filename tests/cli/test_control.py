@@ -44,6 +44,14 @@ def test_a_halt_is_journaled_with_its_reason_and_replays(state: Path) -> None:
     assert run_verb("replay_session", "--state-dir", state).exit_code == 0
 
 
+def test_resuming_under_the_kill_file_says_that_it_is_there(state: Path) -> None:
+    assert control(state, "halt").exit_code == 0
+    (state / "KILL").touch()
+    result = control(state, "resume", "all is well")
+    assert result.exit_code == 0
+    assert f"kill file {state / 'KILL'} is there" in result.output.replace("\n", "")
+
+
 def test_a_halted_engine_stays_halted_until_it_is_resumed(bench: Bench, state: Path) -> None:
     orders = len(journal(state, "commands", "SubmitOrder"))
     assert control(state, "halt").exit_code == 0

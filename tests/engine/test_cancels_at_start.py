@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # covers: B9, P22
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from LIVE_TRADING.brokers.exchange import ExchangeConfig
 from LIVE_TRADING.brokers.simulated import PaperBroker
 from LIVE_TRADING.cli.control import control
 from LIVE_TRADING.common.types import BarBatch
+from LIVE_TRADING.engine.commands import CancelOrder, SubmitOrder
 from LIVE_TRADING.engine.kill_file import NAME
+from LIVE_TRADING.engine.orders import OrderStatus
+from LIVE_TRADING.engine.recovery import end_unsent
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.risk import TradingState
 from tests.support import told
@@ -92,6 +96,17 @@ def test_a_cancel_that_a_kill_cut_off_is_asked_for_again(
     after = run(tmp_path, 2).core.state
     assert set(cut_off) <= set(noting.asked)
     assert after.orders.open == {}
+
+
+def test_an_order_that_no_engine_could_send_is_over_and_not_asked_for(tmp_path: Path) -> None:
+    run(tmp_path, 4)
+    engine, _ = told.engine_of(panel(), LOW_COST_CONFIG, None, start_ns=start_ns(), state_dir=tmp_path, exchange=THIN)
+    with closing(engine):
+        driver = engine.recovered.driver
+        order = next(iter(driver.core.state.orders.open.values())).order
+        end_unsent(driver, [SubmitOrder(order, 0), CancelOrder("lt-other", "", 0)], "never sent: no engine was running")
+        ended = driver.core.state.orders.closed[order.client_order_id]
+    assert (ended.status, ended.venue_reason) == (OrderStatus.REJECTED, "never sent: no engine was running")
 
 
 def test_nothing_is_cancelled_that_nobody_wanted_to_cancel(tmp_path: Path, noting: type[Noting]) -> None:
