@@ -91,9 +91,8 @@ class VenueLink:
 
     async def cancel_again(self, state: CoreState) -> None:
         """Ask for every cancel on file whose order is still open: the process may have ended before it left."""
-        asked = [
-            order_id for order_id, record in state.orders.open.items() if record.cancel_asked_ns >= 0
-        ]  # order: sent
+        opened = tuple(state.orders.open.values())  # order: of sending
+        asked = [record.order.client_order_id for record in opened if record.cancel_asked_ns >= 0]
         await asyncio.gather(*(self.cancel(order_id) for order_id in asked))
 
     async def query(self, order_id: str) -> None:
