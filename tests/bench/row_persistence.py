@@ -109,6 +109,7 @@ def saturated() -> list[Measured]:
         driver = Driver(core, Journal(folder), strict=True)
         seconds, n = 0.0, 0
         reports = Reports(core)
+        settle_memory()  # as the start of a live session ends
         while n < SATURATED:
             events = reports.next_orders(200)
             seconds += _through(driver, events)
@@ -157,7 +158,7 @@ def steady() -> list[Measured]:
     core = plan_of(market(N_SYMBOLS, 2), 1).core()
     with state_folder() as folder:
         journal = Journal(folder)
-        settle_memory()  # as the start of a live session ends
+        settle_memory()
         paced = asyncio.run(_pace(Driver(core, journal, strict=True), Reports(core), RATE * SECONDS))
         journal.close()
     latencies_ms = np.array(paced.latencies_s) * 1e3
@@ -339,7 +340,7 @@ def replay() -> list[Measured]:
         _through(driver, events)
         _close(driver)
         times, again = list[float](), plan.core()
-        for _ in range(20):
+        for _ in range(100):
             again.restore(begun)
             started = time.perf_counter()
             fed = feed_journal(again, read_journal(folder / FOLDER))
