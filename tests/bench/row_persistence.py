@@ -107,12 +107,12 @@ def saturated() -> list[Measured]:
     core = plan_of(market(N_SYMBOLS, 2), 1).core()
     with state_folder() as folder:
         driver = Driver(core, Journal(folder), strict=True)
-        seconds, n = 0.0, 0
+        seconds, n = list[float](), 0
         reports = Reports(core)
         settle_memory()  # as the start of a live session ends
         while n < SATURATED:
             events = reports.next_orders(200)
-            seconds += _through(driver, events)
+            seconds.append(_through(driver, events))
             n += len(events)
         assert core.state.orders.open == {}
         _close(driver)
@@ -124,10 +124,22 @@ def saturated() -> list[Measured]:
     bare = Driver(NoHandler(core), None, strict=True)  # type: ignore[arg-type]
     bare_s = _through(bare, acks)
     return [
-        at_least("7", "saturated, journal, risk and ledger", n / seconds, 25_000, "events/s"),
+        at_least(
+            "7",
+            "saturated, journal, risk and ledger",
+            n / sum(seconds),
+            25_000,
+            "events/s",
+            _at_best(len(events), seconds),
+        ),
         at_least("7", "no handler, without journal", len(acks) / bare_s, 100_000, "events/s"),
         Measured("7", "no handler, with journal", f"{len(acks) / idle_s:,.0f} events/s"),
     ]
+
+
+def _at_best(n_events: int, seconds: list[float]) -> str:
+    """Say what the machine gives while nobody else is on its cores: a hypervisor's neighbours halve its speed."""
+    return f"{n_events / float(np.percentile(seconds, 10)):,.0f} events/s in the fastest tenth of {len(seconds)} passes"
 
 
 def _close(driver: Driver) -> None:
@@ -354,5 +366,6 @@ def replay() -> list[Measured]:
             fed.events / float(np.median(times)),
             25_000,
             "events/s",
+            _at_best(fed.events, times),
         )
     ]
