@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from LIVE_TRADING.backtest.compare_files import Output
+from LIVE_TRADING.common.config import leaves
 from LIVE_TRADING.common.reasons import REASON_TEXT, Reason
 
 NOT_SET = "not set"
@@ -47,17 +48,7 @@ def _gate_text(output: Output) -> str:
 
 def setting_differences(configs: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the settings that are not the same everywhere, by dotted key, with the value of each as JSON."""
-    flat = [_dotted(config) for config in configs]
+    flat = [{key: orjson.dumps(value).decode() for key, value in leaves(config).items()} for config in configs]
     keys = sorted(set().union(*flat))
     rows = [(key, tuple(settings.get(key, NOT_SET) for settings in flat)) for key in keys]
     return tuple((key, values) for key, values in rows if len(set(values)) > 1)
-
-
-def _dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    rows: dict[str, str] = {}
-    for key, value in sorted(tree.items()):
-        if isinstance(value, dict) and value:
-            rows |= _dotted(value, f"{prefix}{key}.")
-        else:
-            rows[f"{prefix}{key}"] = orjson.dumps(value).decode()
-    return rows

@@ -123,6 +123,17 @@ def flat(config: BaseModel) -> dict[str, Any]:
     return rows
 
 
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return dotted key to value of a configuration as JSON knows it; an empty mapping is a value."""
+    rows: dict[str, Any] = {}
+    for key, value in sorted(tree.items()):
+        if isinstance(value, dict) and value:
+            rows |= leaves(value, f"{prefix}{key}.")
+        else:
+            rows[f"{prefix}{key}"] = value
+    return rows
+
+
 def lookup(config: BaseModel, key: str, default: Any = _REQUIRED) -> Any:
     """Return the value at a dotted key (`live_trading.` in front may be given).
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from LIVE_TRADING.common.events import BrokerSnapshot
 from LIVE_TRADING.common.units import plain
-from LIVE_TRADING.engine.order_plan import ORDER_ID_PREFIX, client_order_id
+from LIVE_TRADING.engine.order_plan import ORDER_ID_PREFIX, order_numbers
 from LIVE_TRADING.engine.orders import UNCONFIRMED
 from LIVE_TRADING.engine.state import CoreState
 
@@ -56,7 +56,7 @@ def compare(state: CoreState, nonce: str, snapshot: BrokerSnapshot, cash_toleran
     strangers = sorted(
         order_id for order_id in listed if order_id.startswith(ORDER_ID_PREFIX) and order_id not in state.orders.open
     )
-    ours = _made_here(strangers, nonce, state.order_number)
+    ours = order_numbers(nonce, strangers, 1, state.order_number)
     return Differences(
         positions=_unequal(held, snapshot.positions, ZERO),
         cash=_unequal(state.ledger.cash, snapshot.cash, cash_tolerance),
@@ -75,14 +75,6 @@ def _unequal(
 ) -> dict[str, tuple[Decimal, Decimal]]:
     pairs = {key: (ours.get(key, ZERO), theirs.get(key, ZERO)) for key in sorted(ours.keys() | theirs.keys())}
     return {key: pair for key, pair in sorted(pairs.items()) if abs(pair[0] - pair[1]) > tolerance}
-
-
-def _made_here(order_ids: list[str], nonce: str, last_number: int) -> set[str]:
-    """Return those ids that this run has made; an id tells its number only by trying."""
-    if not order_ids:
-        return set()
-    made = {client_order_id(nonce, number) for number in range(1, last_number + 1)}
-    return made & set(order_ids)
 
 
 def _kind(ours: Decimal, theirs: Decimal) -> str:

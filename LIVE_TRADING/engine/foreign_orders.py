@@ -59,4 +59,4 @@ def _named(order_ids: tuple[str, ...]) -> str:
 
 
 def _is_latched(state: CoreState) -> bool:
-    return any(latch.rule_id == FOREIGN_ORDERS for latch in state.risk.latches)
+    return state.risk.latch_of(FOREIGN_ORDERS) is not None

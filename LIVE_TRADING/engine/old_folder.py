@@ -10,33 +10,25 @@ after the copy was made. What the venue tells of those is booked all the same: i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 from LIVE_TRADING.common.records import replaced
 from LIVE_TRADING.common.types import Order
 from LIVE_TRADING.engine.commands import Anomaly
 from LIVE_TRADING.engine.context import CoreContext, Step
-from LIVE_TRADING.engine.order_plan import ORDER_ID_PREFIX, client_order_id
+from LIVE_TRADING.engine.order_plan import order_numbers
 from LIVE_TRADING.engine.sending import cancel_new_risk
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.state_changes import state_changes
 
 OLD_FOLDER = "old_state_folder"
-LOOKED_AHEAD = 10_000  # numbers behind the last one; an id tells its number only by trying
+LOOKED_AHEAD = 10_000  # numbers behind the last one
 # a venue shows executions and what works, not each order that was refused or cancelled: their ids are left out
 LEFT_OUT = 1_000
-_BLOCK = 5_000
 
 
 def number_ahead(nonce: str, order_id: str, last_number: int) -> int | None:
     """Return the number of an id that this run makes within its next 10,000 orders; None for any other id."""
-    if not order_id.startswith(ORDER_ID_PREFIX):
-        return None
-    for block in range((last_number + 1) // _BLOCK, (last_number + LOOKED_AHEAD) // _BLOCK + 1):
-        number = _numbers(nonce, block).get(order_id)
-        if number is not None and last_number < number <= last_number + LOOKED_AHEAD:
-            return number
-    return None
+    return order_numbers(nonce, (order_id,), last_number + 1, last_number + LOOKED_AHEAD).get(order_id)
 
 
 def judge_numbers(context: CoreContext, state: CoreState, order_ids: Iterable[str], what: str, now_ns: int) -> Step:
@@ -66,7 +58,8 @@ def judge_repeated(context: CoreContext, state: CoreState, order: Order, now_ns:
 
 def old_folder_refusal(state: CoreState) -> str:
     """Return why a start is refused until an operator has looked, "" where none is."""
-    return next((latch.message for latch in state.risk.latches if latch.rule_id == OLD_FOLDER), "")
+    latch = state.risk.latch_of(OLD_FOLDER)
+    return latch.message if latch is not None else ""
 
 
 def _halted(context: CoreContext, state: CoreState, number: int, said: str, now_ns: int) -> Step:
@@ -81,9 +74,3 @@ def _halted(context: CoreContext, state: CoreState, number: int, said: str, now_
     risk = context.parts.guardrails.halt(state.risk, OLD_FOLDER, message, now_ns)
     after, cancels = cancel_new_risk(replaced(state, risk=risk, order_number=last), now_ns)
     return after, [Anomaly(OLD_FOLDER, message), *state_changes(state.risk, risk), *cancels]
-
-
-@lru_cache(maxsize=8)
-def _numbers(nonce: str, block: int) -> dict[str, int]:
-    """Return the numbers of a block by their ids; only where a venue names ids that are not known here."""
-    return {client_order_id(nonce, number): number for number in range(block * _BLOCK, (block + 1) * _BLOCK)}

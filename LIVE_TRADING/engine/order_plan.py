@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from LIVE_TRADING.risk import send_sequence
 
 ORDER_ID_PREFIX = "lt-"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # base32 of RFC 4648, small
+_BLOCK = 5_000
 _TWO_LETTERS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
@@ -26,6 +28,25 @@ def client_order_id(nonce: str, order_number: int) -> str:
     digest = hashlib.sha256(f"{nonce}:{order_number}".encode()).digest()
     bits = int.from_bytes(digest[:16], "big") << 2  # 26 letters hold 130 bits
     return ORDER_ID_PREFIX + "".join([_TWO_LETTERS[bits >> shift & 0x3FF] for shift in range(120, -1, -10)])
+
+
+def order_numbers(nonce: str, order_ids: Collection[str], first: int, last: int) -> dict[str, int]:
+    """Return the numbers of those ids that a run makes between two numbers; an id tells its number only by trying."""
+    ours = [order_id for order_id in order_ids if order_id.startswith(ORDER_ID_PREFIX)]
+    found: dict[str, int] = {}
+    for block in range(first // _BLOCK, last // _BLOCK + 1) if ours else ():
+        numbers = _numbers(nonce, block)
+        for order_id in ours:
+            number = numbers.get(order_id)
+            if number is not None and first <= number <= last:
+                found[order_id] = number
+    return found
+
+
+@lru_cache(maxsize=8)
+def _numbers(nonce: str, block: int) -> dict[str, int]:
+    """Return the numbers of a block by their ids; only where a venue names ids that are not known here."""
+    return {client_order_id(nonce, number): number for number in range(block * _BLOCK, (block + 1) * _BLOCK)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def refusal(state: CoreState) -> str:
 
 def is_refused(state: CoreState) -> bool:
     """Return whether trading is halted because the books differ, and they still do."""
-    return bool(state.reconcile.confirmed) and any(latch.rule_id == RULE_ID for latch in state.risk.latches)
+    return bool(state.reconcile.confirmed) and state.risk.latch_of(RULE_ID) is not None
 
 
 def _take_over(

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from LIVE_TRADING.common.codec import record_from
+from LIVE_TRADING.common.config import leaves
 from LIVE_TRADING.common.determinism import glob_sorted
 from LIVE_TRADING.common.events import CodeChanged, CycleAborted, RunStarted
 from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
@@ -255,7 +256,7 @@ def _other_settings(recorded: dict[str, Any], planned: dict[str, Any]) -> list[s
     except ValidationError as error:
         wrong = [(".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()]
         return [f"{place}: on file, and refused by this version: {message}" for place, message in wrong]
-    then, now = _leaves(completed), _leaves(planned)
+    then, now = leaves(completed), leaves(planned)
     return [
         f"{place}: on file {then.get(place, 'absent')!r:.300}, now {now.get(place, 'absent')!r:.300}"
         for place in sorted(then.keys() | now.keys())
@@ -264,14 +265,3 @@ def _other_settings(recorded: dict[str, Any], planned: dict[str, Any]) -> list[s
 
 
 _ABSENT = object()
-
-
-def _leaves(tree: dict[str, Any], place: str = "") -> dict[str, Any]:
-    """Return the settings by their dotted place."""
-    found: dict[str, Any] = {}
-    for key, value in sorted(tree.items()):
-        if isinstance(value, dict) and value:
-            found |= _leaves(value, f"{place}{key}.")
-        else:
-            found[place + key] = value
-    return found

@@ -62,7 +62,7 @@ class RiskNotices:
 
     def _warn(self, rule_id: str, change_frac: float, t_ns: int, after: RiskMemory) -> None:
         self._warned.add(rule_id)
-        if any(latch.rule_id == rule_id for latch in after.latches):
+        if after.latch_of(rule_id) is not None:
             return  # it has tripped, which is told as such
         limit_frac = self._limits[rule_id]
         emit.emit_risk_warning(

@@ -69,6 +69,10 @@ class RiskMemory:
             return TradingState.ACTIVE
         return max((latch.state for latch in self.latches), key=SEVERITY.index)
 
+    def latch_of(self, rule_id: str) -> Latch | None:
+        """Return the oldest latch of a rule, None where it has not tripped or was lifted."""
+        return next((latch for latch in self.latches if latch.rule_id == rule_id), None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the memory as JSON values; `state` is for readers and follows from the latches."""
         return {

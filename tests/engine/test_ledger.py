@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# covers: P18, A5, B5
+# covers: P18, A5, B5, B23
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
