@@ -39,6 +39,7 @@ from LIVE_TRADING.common.events import (
     VenueStatus,
 )
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, ReconciliationError
+from LIVE_TRADING.common.file_layer import OS_FILES
 from LIVE_TRADING.common.types import Action, Order, Side
 from LIVE_TRADING.common.units import NS_PER_S
 from LIVE_TRADING.data.historical import HistoricalDataProvider
@@ -53,6 +54,7 @@ from LIVE_TRADING.engine.ledger import Ledger
 from LIVE_TRADING.engine.orders import OrderBook, OrderRecord, OrderStatus
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.resume import recorded_run, start_core
+from LIVE_TRADING.engine.segments import form_of, list_segments
 from LIVE_TRADING.engine.state import CoreState
 from LIVE_TRADING.engine.trading_engine import TradingEngine
 from LIVE_TRADING.engine.venue_link import VenueLink
@@ -586,10 +588,20 @@ def restored(copy: Path, state_dir: Path) -> None:
 
 
 def cut(copy: Path, state_dir: Path) -> None:
-    """Leave a third of the journal's last segment, and nothing newer than the copy: it would give the cut away."""
-    path = max((state_dir / FOLDER).iterdir())
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 3])
+    """Leave of the journal what the copy has and a third of what its last segment grew by, and nothing else newer.
+
+    Anything newer would give the cut away. What the copy's checkpoints follow is kept, wherever the segments fell.
+    """
+    last = list_segments(copy / FOLDER)[-1]
+    n_kept = len(form_of(last, OS_FILES)[1])
+    for segment in list_segments(state_dir / FOLDER):
+        if segment.first_seq < last.first_seq:
+            continue
+        data = form_of(segment, OS_FILES)[1]
+        for path in (segment.plain, segment.packed):
+            path.unlink(missing_ok=True)
+        if segment.first_seq == last.first_seq:
+            segment.plain.write_bytes(data[: n_kept + (len(data) - n_kept) // 3])
     exports = set(state_dir.glob("*.json")) - {state_dir / "paper_venue.json"}
     arrays = {path for path in state_dir.glob("arrays-*") if not (copy / path.name).exists()}
     for later in exports | arrays:
