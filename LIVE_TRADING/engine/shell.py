@@ -153,7 +153,7 @@ class LiveShell:
             self._checkpoint_failed,
         )
         try:
-            return await self._run(start_ns, end_ns, max_cycles)
+            reason = await self._run(start_ns, end_ns, max_cycles)
         finally:
             self._inference.close()
             try:
@@ -164,6 +164,9 @@ class LiveShell:
                 emit.emit_broker_disconnected(
                     self._bus, self._clock.now_ns(), broker=broker, reason="shutdown", expected=True
                 )
+        if self._failure is not None:  # a sync that was under way when the loop ended
+            raise self._failure
+        return reason
 
     async def _run(self, start_ns: int, end_ns: int, max_cycles: int | None) -> str:
         reason: str = ""

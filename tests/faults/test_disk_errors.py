@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 # covers: B8, P18, P19, P21
+import asyncio
 import errno
 import os
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from small_session import Promises, losses, trade
+from small_session import NotingBroker, Promises, engine_over, losses, trade
 
 from LIVE_TRADING.cli.exits import ExitCode, exit_code_of
+from LIVE_TRADING.common.events import OrderEvent, Stamped
 from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OsFileLayer
+from LIVE_TRADING.engine.schedule import SESSION_CLOSE
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
 OPERATIONS = 400  # of the whole session, about
@@ -106,6 +110,46 @@ def test_a_disk_that_refuses_from_one_operation_in_many_on(tmp_path: Path, numbe
 @pytest.mark.parametrize("number", range(12))
 def test_a_disk_that_refuses_once(tmp_path: Path, number: int) -> None:
     refuse_and_go_on(tmp_path, 1 + number if number < 4 else 1 + number * OPERATIONS // 14, CODES[number % 3], 1)
+
+
+class FailsAtTheEnd(OsFileLayer):
+    """A sync that begins once it is the last lasts until the loop that serves has ended, and fails."""
+
+    def __init__(self) -> None:
+        self.is_last = False
+        self.loop_ended = threading.Event()
+
+    def fdatasync(self, descriptor: int) -> None:
+        if not self.is_last:
+            return
+        assert self.loop_ended.wait(30)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_journal_that_is_lost_while_the_run_ends_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, closes = FailsAtTheEnd(), []
+    listen = NotingBroker.get_next_event
+
+    async def until_given_up(broker: NotingBroker) -> OrderEvent:
+        try:
+            return await listen(broker)
+        except asyncio.CancelledError:
+            layer.loop_ended.set()
+            raise
+
+    def observe(stamped: Stamped, commands: object) -> None:
+        if getattr(stamped.event, "trigger_type", "") == SESSION_CLOSE:
+            closes.append(stamped.seq)
+            layer.is_last = len(closes) == 2
+
+    monkeypatch.setattr(NotingBroker, "get_next_event", until_given_up)
+    at_end_only = {"checkpoint_s": 1e6, "arrays_s": 1e6}
+    engine = engine_over(tmp_path, Promises(), layer, observers=[observe], **at_end_only)
+    with closing(engine), pytest.raises(StateError, match=r"\.jsonl: cannot be synced \(Input/output error\)"):
+        asyncio.run(engine.run())
+    assert not (tmp_path / "engine_state.json").exists()
 
 
 @pytest.mark.slow
