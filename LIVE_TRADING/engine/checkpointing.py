@@ -64,15 +64,16 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._running: asyncio.Task[None] | None = None
         self._last_state_s = self._last_arrays_s = self._retry_s = time.monotonic()
-        self._session_closed = self._changed = False
+        # what has come, and how much of it a file says: what comes while one is written is of the next
+        self._closes = self._closes_kept = self._changes = self._changes_kept = 0
 
     def changed(self) -> None:
         """Let the state be written soon: what trading may do is no longer what the file says, or the book is not."""
-        self._changed = True
+        self._changes += 1
 
     def session_closed(self) -> None:
         """Let the journal begin a new segment and the arrays be written: a session has ended."""
-        self._session_closed = True
+        self._closes += 1
         if self._driver.journal is not None:
             self._driver.journal.close_segment()
 
@@ -84,8 +85,9 @@ class CheckpointWriter:
         if self._driver.journal_failed:
             return  # the core may stand where the journal does not reach
         quiet = can_checkpoint(self._driver.core.state)
-        arrays = quiet and (self._session_closed or now_s - self._last_arrays_s >= self._times.arrays_s)
-        late_s = now_s - self._last_state_s - (CHANGED_S if self._changed else self._times.state_s)
+        arrays = quiet and (self._closes > self._closes_kept or now_s - self._last_arrays_s >= self._times.arrays_s)
+        is_changed = self._changes > self._changes_kept
+        late_s = now_s - self._last_state_s - (CHANGED_S if is_changed else self._times.state_s)
         state = late_s >= (0.0 if quiet else PUT_OFF_S)
         if arrays or state:
             work = self._write(self._checkpoints, arrays, state)
@@ -123,18 +125,15 @@ class CheckpointWriter:
 
     async def _write(self, checkpoints: Checkpoints, arrays: bool, state: bool) -> None:
         core, seq, position = self._driver.core.state, self._driver.seq, self._commit.position
-        now_s, session_closed = time.monotonic(), self._session_closed
+        now_s, closes, changes = time.monotonic(), self._closes, self._changes
         taken = checkpoints.take(core, seq) if arrays and seq else None  # the start's file is never written again
         await self._commit.durable(position)
         if taken is not None:
             await self._timed("arrays", seq, lambda: checkpoints.write_taken(taken))
-            self._last_arrays_s = now_s
-            if session_closed:
-                self._session_closed = False
+            self._last_arrays_s, self._closes_kept = now_s, closes
         if state:
-            self._changed = False
             await self._timed("engine", seq, lambda: checkpoints.write_state(core, seq))
-            self._last_state_s = now_s
+            self._last_state_s, self._changes_kept = now_s, changes
         if (
             taken is not None and self._keeper is not None
         ):  # last: what it finds damaged keeps no file from being written

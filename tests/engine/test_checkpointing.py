@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: B7, B8
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -19,18 +20,21 @@ STATE_S, ARRAYS_S = 60.0, 600.0
 
 @dataclass
 class Files:
-    """Remembers what was written."""
+    """Remembers what was written; something may happen meanwhile."""
 
     written: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def take(self, state: object, seq: int) -> str:
         return "arrays"
 
     def write_taken(self, taken: str) -> None:
         self.written.append(taken)
+        self.meanwhile()
 
     def write_state(self, state: object, seq: int) -> None:
         self.written.append("state")
+        self.meanwhile()
 
 
 class Bench:
@@ -102,3 +106,19 @@ def test_it_waits_for_the_cycle_and_the_state_not_for_long(bench: Bench, busy: d
 
     assert asyncio.run(play()) == [["state"], [], [], [], ["state"], ["arrays"]]
     assert bench.errors == []
+
+
+@pytest.mark.parametrize("word", ["changed", "session_closed"])
+def test_what_comes_while_a_file_is_written_is_of_the_next_one(bench: Bench, word: str) -> None:
+    """A halt, say: the file that is under way was taken before it."""
+
+    async def play() -> list[list[str]]:
+        writer = bench.writer()
+        writer.session_closed()
+        bench.files.meanwhile = getattr(writer, word)
+        written = [await bench.tended(writer, 60)]
+        bench.files.meanwhile = lambda: None
+        return written + [await bench.tended(writer, at_s) for at_s in (61, 62)]
+
+    again = {"changed": ["state"], "session_closed": ["arrays"]}[word]
+    assert asyncio.run(play()) == [["arrays", "state"], again, []]

@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: B8, P18, P19, P21
 import asyncio
 import errno
+import itertools
 import os
 import threading
 from contextlib import closing
@@ -20,7 +21,6 @@ from LIVE_TRADING.common.file_layer import OsFileLayer
 from LIVE_TRADING.engine.schedule import SESSION_CLOSE
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EROFS)
-OPERATIONS = 400  # of the whole session, about
 
 
 class RefusingLayer(OsFileLayer):
@@ -81,7 +81,16 @@ class RefusingLayer(OsFileLayer):
         self._may_refuse(f"fsync of folder {folder.name}")
 
 
-def refuse_and_go_on(folder: Path, first: int, code: int, count: int) -> None:
+@pytest.fixture(scope="module")
+def n_operations(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Of the whole session, about: what a thread does when differs from run to run."""
+    layer = RefusingLayer(10**9, errno.EIO)
+    trade(tmp_path_factory.mktemp("whole") / "state", Promises(), layer)
+    return layer.operations
+
+
+def refuse_and_go_on(folder: Path, first: int, code: int, count: int) -> bool:
+    """Return whether anything was refused: not if the session was over by then."""
     state, venue = folder / "state", folder / "venue.json"
     layer, promises = RefusingLayer(first, code, count), Promises()
     try:
@@ -99,17 +108,18 @@ def refuse_and_go_on(folder: Path, first: int, code: int, count: int) -> None:
     assert losses(state, promises) == []
     assert resumed.core.state.orders.open == {}
     assert all(position.quantity for position in ledger.values())
+    return bool(layer.refused)
 
 
 @pytest.mark.parametrize("number", range(24))
-def test_a_disk_that_refuses_from_one_operation_in_many_on(tmp_path: Path, number: int) -> None:
-    first = 1 + number if number < 10 else 1 + number * OPERATIONS // 26 + number % 5
+def test_a_disk_that_refuses_from_one_operation_in_many_on(tmp_path: Path, n_operations: int, number: int) -> None:
+    first = 1 + number if number < 10 else 1 + number * n_operations // 26 + number % 5
     refuse_and_go_on(tmp_path, first, CODES[number % 3], 10**9)
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_a_disk_that_refuses_once(tmp_path: Path, number: int) -> None:
-    refuse_and_go_on(tmp_path, 1 + number if number < 4 else 1 + number * OPERATIONS // 14, CODES[number % 3], 1)
+def test_a_disk_that_refuses_once(tmp_path: Path, n_operations: int, number: int) -> None:
+    refuse_and_go_on(tmp_path, 1 + number if number < 4 else 1 + number * n_operations // 14, CODES[number % 3], 1)
 
 
 class FailsAtTheEnd(OsFileLayer):
@@ -156,7 +166,9 @@ def test_a_journal_that_is_lost_while_the_run_ends_is_no_success(
 @pytest.mark.parametrize("count", [1, 10**9], ids=["once", "for-good"])
 @pytest.mark.parametrize("first", range(1, 21))
 def test_a_disk_that_refuses_at_every_operation(tmp_path: Path, first: int, count: int) -> None:
-    for operation in range(first, OPERATIONS, 20):
+    """To the session's end, wherever that is."""
+    for operation in itertools.count(first, 20):
         folder = tmp_path / f"{operation}"
         folder.mkdir()
-        refuse_and_go_on(folder, operation, CODES[operation % 3], count)
+        if not refuse_and_go_on(folder, operation, CODES[operation % 3], count):
+            break

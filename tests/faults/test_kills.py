@@ -44,10 +44,13 @@ def test_the_campaign_runs_as_its_docs_say(tmp_path: Path) -> None:
     assert "--kills" in said.stdout
 
 
+# where an order is at the venue and the engine has not heard, where it has and nothing is booked, where all is on file:
+# so many kills there show the same on a machine of any speed
+STEPS = ("send-answered", "fill", "fill-appended")
 BOOKS_DIFFER = "ledger and venue differ|halted by nobody: .*(ledger|venue)"
 FOUND = {
     "booked-twice": BOOKS_DIFFER,
-    "cooldowns-forgotten": "within the cooldown|does not give what is on file",
+    "cooldowns-forgotten": "within the cooldown|does not give what is on file|first difference at event",
     "executions-forgotten": BOOKS_DIFFER,
     "halts-forgotten": "the halt was lost",
     "open-orders-forgotten": f"{BOOKS_DIFFER}|does not give what is on file",
@@ -59,4 +62,4 @@ FOUND = {
 @pytest.mark.parametrize("defect", sorted(DEFECTS))
 def test_the_campaign_finds_a_defect_that_was_planted(tmp_path: Path, defect: str) -> None:
     with pytest.raises(FoundError, match=FOUND[defect]):
-        campaign(tmp_path, 60, [], defect=defect)
+        campaign(tmp_path, 0, [*STEPS] * 20, defect=defect)
