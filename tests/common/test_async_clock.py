@@ -224,7 +224,7 @@ def test_recorded_time_runs_at_its_speed() -> None:
         return time.monotonic() - started, clock.now_ns()
 
     took_s, now_ns = asyncio.run(scenario())
-    assert 0.005 < took_s < 2.0
+    assert 0.005 < took_s < 60.0  # 10,000 at the speed of the wall
     assert now_ns >= 1_000 + 9_000 * 10**9
 
 
@@ -240,4 +240,4 @@ def test_in_real_time_a_signal_ends_a_wait_and_is_remembered() -> None:
         await clock.wait(signal, None)
         return time.monotonic() - started
 
-    assert asyncio.run(scenario()) < 5.0
+    assert asyncio.run(scenario()) < 30.0  # half of what it would wait without
