@@ -37,6 +37,7 @@ from LIVE_TRADING.observability import EventType, Notice, NoticeBus
 from tests.support.runs import LOW_COST, PlainForecast, exchange_for, facts_of, plan_for
 
 N_SYMBOLS = 3
+WAITS_EVERY = 4  # instants: between them threads and loop go their own ways
 FRICTIONLESS = ExchangeConfig(impact_coefficient=0.0, spread_multiple=0.0)
 
 
@@ -63,6 +64,20 @@ class InAndOut(WishedDecisions):
         }
         self.wishes[book.moment.scheduled_time_ns] = wishes
         return super().__call__(stages, predictions, covariance, view, book, selector)
+
+
+class WaitingClock(VirtualClock):
+    """Virtual time that waits for the checkpoint under way, now and then: on a slow disk there are as many of them."""
+
+    engine: TradingEngine
+    instants = 0
+
+    async def hold(self, stop: asyncio.Event) -> bool:
+        self.instants += 1
+        under_way = self.engine._shell._writer._running
+        if under_way is not None and self.instants % WAITS_EVERY == 0:
+            await asyncio.wait([under_way])
+        return True
 
 
 @dataclass
@@ -110,12 +125,12 @@ def engine_over(
     """Return an engine at the start of the session, or where it stopped; the venue's book is not in its hands."""
     settings, start_ns = config(**engine), panel().sessions.sessions[0].open_ns
     plan = plan_for(panel(), settings, start_ns=start_ns)
-    clock = VirtualClock(plan.feed_start_ns)
+    clock = WaitingClock(plan.feed_start_ns)
     broker = NotingBroker(exchange_for(panel(), plan.feed_start_ns, FRICTIONLESS), panel().sessions, clock, venue_file)
     broker.promises = promises
     bus = NoticeBus()
     bus.subscribe("promises", promises)
-    return TradingEngine(
+    clock.engine = TradingEngine(
         broker,
         HistoricalDataProvider(panel()),
         predictor=PlainForecast(plan.run.feature_names, len(plan.run.horizons)),
@@ -132,6 +147,7 @@ def engine_over(
         bus=bus,
         files=files,
     )
+    return clock.engine
 
 
 def trade(
