@@ -64,6 +64,10 @@ BELIEFS: dict[str, dict[str, Any]] = {
 }
 
 
+class BarsLateError(Exception):
+    """This machine, with whatever else it does, is too slow for bars that come so fast."""
+
+
 class BarClock(RealTimeClock):
     """Real time in which a bar takes `period_s`, and so does a night."""
 
@@ -135,7 +139,8 @@ class Watch:
         for command in commands:
             if isinstance(command, RunInference):
                 assert isinstance(event, ScheduledTrigger)
-                assert np.isfinite(command.bars.close).any(), "the bars came after their trigger"
+                if not np.isfinite(command.bars.close).any():
+                    raise BarsLateError("the bars came after their trigger")
                 self._now = Cycle(self._bars_s, self._clock.wall_s(event.actual_time_ns), now)
             elif isinstance(command, CycleDecided) and not command.result.is_warmup:
                 self._now.decided = self._now.ended = now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # covers: P27, P8, P17, B8, P18
 import asyncio
-import shutil
 from base64 import b64decode
 from bisect import bisect_right
 from collections import defaultdict
@@ -34,6 +33,7 @@ from LIVE_TRADING.engine.journal import FOLDER, read_journal
 from LIVE_TRADING.engine.latency import InferenceLatency
 from LIVE_TRADING.engine.recovery import feed_journal
 from LIVE_TRADING.engine.trading_engine import TradingEngine, recorded_run, start_core
+from tests.support.killed import KillableFiles
 from tests.support.runs import LOW_COST, Outcome, PlainForecast, exchange_for, facts_of, run_backtest, run_shell
 from tests.support.told import MoodyBroker
 
@@ -183,6 +183,7 @@ class Copier:
 
     def __init__(self, state_dir: Path, target: Path, start_ns: int) -> None:
         self._state_dir, self._target, self._next_ns = state_dir, target, start_ns
+        self.files = KillableFiles()
         self._open: set[str] = set()
         self._pending = False
         self.copies: list[Path] = []
@@ -197,16 +198,14 @@ class Copier:
         )
         quiet = not self._open and not self._pending
         if kind == "MarketData" and quiet and stamped.t_ns >= self._next_ns:
-            copy = self._target / f"{stamped.seq}"
-            shutil.copytree(self._state_dir, copy, ignore=shutil.ignore_patterns(".*", "lock*"))
-            self.copies.append(copy)
+            self.copies.append(self.files.copied(self._state_dir, self._target / f"{stamped.seq}"))
             self._next_ns = stamped.t_ns + 87 * S
 
 
 def test_a_kill_between_quotes_costs_nothing(panel: BarPanel, start_ns: int, sparse: Ruffled, tmp_path: Path) -> None:
     options = {"start_ns": start_ns, "latency": LATENCY, "quotes": sparse}
     copier = Copier(tmp_path / "whole", tmp_path, start_ns + panel.interval_ns)
-    whole = run_shell(panel, SELDOM, state_dir=tmp_path / "whole", observers=[copier], **options)
+    whole = run_shell(panel, SELDOM, state_dir=tmp_path / "whole", observers=[copier], files=copier.files, **options)
     assert len(copier.copies) > 5
     for copy in copier.copies[:: max(1, len(copier.copies) // 2)]:
         resumed = run_shell(panel, SELDOM, state_dir=copy, **options)

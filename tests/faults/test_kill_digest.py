@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # covers: P18, A18, P27
 import asyncio
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from small_session import Promises, engine_over, trade
 
 from LIVE_TRADING.common.events import Stamped
 from LIVE_TRADING.engine.trading_engine import TradingEngine
+from tests.support.killed import KillableFiles
 
 VENUE = "paper_venue.json"
 AT_ENDS_ONLY = {"checkpoint_s": 1e6, "arrays_s": 1e6}
@@ -26,14 +26,14 @@ class Copier:
 
     def __init__(self, state_dir: Path, target: Path) -> None:
         self._state_dir, self._target = state_dir, target
+        self.files = KillableFiles()
         self.copies: dict[str, list[Path]] = defaultdict(list)
 
     def __call__(self, stamped: Stamped, commands: object) -> None:
         state = self.engine.core.state
         if state.orders.open or state.pending is not None:
             return
-        copy = self._target / f"{stamped.seq}"
-        shutil.copytree(self._state_dir, copy, ignore=shutil.ignore_patterns(".*", "lock*"))
+        copy = self.files.copied(self._state_dir, self._target / f"{stamped.seq}")
         self.copies[type(stamped.event).__name__].append(copy)
 
 
@@ -42,7 +42,10 @@ def killed(tmp_path: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """Folders as kills leave them, by the last event handled, and the digests of the run that was not killed."""
     state_dir = tmp_path / "state"
     copier = Copier(state_dir, tmp_path)
-    copier.engine = engine_over(state_dir, Promises(), venue_file=state_dir / VENUE, observers=[copier], **AT_ENDS_ONLY)
+    venue_file = state_dir / VENUE
+    copier.engine = engine_over(
+        state_dir, Promises(), copier.files, venue_file=venue_file, observers=[copier], **AT_ENDS_ONLY
+    )
     asyncio.run(copier.engine.run())
     copier.engine.close()
     return copier.copies, copier.engine.core.state.digest.texts()

@@ -15,6 +15,7 @@ from LIVE_TRADING.backtest.engine import BacktestEngine
 from LIVE_TRADING.brokers.exchange import ExchangeConfig, SimulatedExchange
 from LIVE_TRADING.brokers.simulated import BacktestBroker, PaperBroker
 from LIVE_TRADING.common.async_clock import VirtualClock
+from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.types import FloatArray, RawPredictions
 from LIVE_TRADING.data.historical import HistoricalDataProvider, LateBar, QuoteSource
 from LIVE_TRADING.data.instruments import instruments_for
@@ -143,6 +144,7 @@ def run_shell(
     rule: TargetRule | None = None,
     quotes: QuoteSource | None = None,
     observers: Sequence[Observer] = (),
+    files: FileLayer = OS_FILES,
 ) -> Outcome:
     plan = plan_for(panel, config, start_ns=start_ns, run_root=run_root, rule=rule)
     predictor = None
@@ -170,6 +172,7 @@ def run_shell(
             latency=latency,
             grace_ns=0,
             observers=observers,
+            files=files,
         )
     asyncio.run(engine.run(max_cycles))
     engine.close()
