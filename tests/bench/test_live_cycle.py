@@ -14,7 +14,7 @@ from tests.bench.row_live import BELIEFS, WARM_SESSIONS, BarsLateError, Ran, lin
 from tests.bench.worlds import Noise, market
 
 N_CYCLES = 25
-PERIODS_S = (0.02, 0.1, 0.5)  # of a bar: the longer ones for a machine that is busy otherwise
+PERIODS_S = (0.02, 0.06, 0.2)  # of a bar, of which there are 260: the longer ones for a machine that is busy
 
 
 def ran_in_time(folder: Path) -> tuple[Ran, Path]:

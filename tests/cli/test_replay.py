@@ -86,8 +86,9 @@ def test_a_journal_whose_end_is_lost_is_not_proven_and_not_gone_on_from(
     ends = max(record.seq for record in read_journal(state / FOLDER))
     newest = sorted(state.glob("arrays-*.npz"))[-1]
     if kept == "exports":
-        newest.unlink()
-        assert sorted(state.glob("arrays-*.npz"))[-1].name <= f"arrays-{ends:012d}.npz"
+        for path in sorted(state.glob("arrays-*.npz")):
+            if path.name > f"arrays-{ends:012d}.npz":
+                path.unlink()
     before = contents(state)
     result = run_verb("replay_session", "--state-dir", state)
     if kept == "journal":
