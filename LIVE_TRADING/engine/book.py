@@ -38,12 +38,9 @@ class Account:
 def account_of(ledger: Ledger, quotes: Quotes, column: Mapping[str, int], currency: str) -> Account:
     """Mark the book. A position without any price yet is marked at its average price."""
     cash = ledger.cash[currency]
-    gross = net = Decimal(0)
     held = [position for _, position in sorted(ledger.positions.items())]
-    for position, price in zip(held, marks(held, quotes, column), strict=True):
-        value = position.quantity * price
-        net += value
-        gross += abs(value)
+    values = [position.quantity * price for position, price in zip(held, marks(held, quotes, column), strict=True)]
+    net, gross = sum(values, Decimal(0)), sum(map(abs, values), Decimal(0))
     equity = cash + net
     share = 1 / float(equity) if equity > 0 else float("nan")
     return Account(cash, net, equity, float(gross) * share, float(net) * share, ",".join([one.text for one in held]))

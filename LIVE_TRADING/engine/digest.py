@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,18 @@ def stacked(stages: Sequence[Sequence[np.ndarray]], n_symbols: int) -> tuple[Flo
 
     An array is (..., N), or (..., 1) where it is not per symbol: then it stands in every column.
     """
-    rows = [[array.reshape(-1, array.shape[-1]) for array in arrays] for arrays in stages]
-    first_row = np.cumsum([0, *(sum(map(len, arrays)) for arrays in rows)])
-    table, at = np.empty((int(first_row[-1]), n_symbols)), 0
-    for arrays in rows:
+    n_rows = [sum([array.size // array.shape[-1] for array in arrays]) for arrays in stages]
+    first_row = np.array(list(accumulate(n_rows, initial=0)), dtype=np.int64)
+    table, at = np.empty((first_row[-1], n_symbols)), 0
+    for arrays in stages:
         for array in arrays:
-            table[at : at + len(array)] = array
-            at += len(array)
+            if array.ndim == 1:
+                table[at] = array
+                at += 1
+            else:
+                rows = array.reshape(-1, array.shape[-1])
+                table[at : at + len(rows)] = rows
+                at += len(rows)
     return table, first_row
 
 
