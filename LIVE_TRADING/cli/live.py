@@ -106,11 +106,15 @@ def build_engine(
     return engine
 
 
-def _without_bars(source: Source, engine: TradingEngine, request: LiveRequest) -> str:
-    """Return which symbols have no bar in what is still to be traded."""
+def _still_to_trade(source: Source, engine: TradingEngine, request: LiveRequest) -> str:
+    """Return which symbols have no bar in what is still to be traded, or that nothing is."""
     start_ns = max(engine.run_started.warmup_until_ns, engine.recovered.resume_ns)
     last_ns = source.facts.sessions[-1].close_ns
-    return without_bars_text(source.panel, start_ns, session_close_ns(source, request.end) or last_ns)
+    end_ns = min(session_close_ns(source, request.end) or last_ns, last_ns)
+    if start_ns >= end_ns:
+        what = "the data end" if request.end is None else f"--end {request.end} is"
+        return f"nothing is left to trade: the run stands at {iso_utc(start_ns)}, {what} at {iso_utc(end_ns)}"
+    return without_bars_text(source.panel, start_ns, end_ns)
 
 
 def _restrictions(engine: TradingEngine) -> list[str]:
@@ -175,6 +179,8 @@ def _check_recorded(request: LiveRequest, planned: RunStarted) -> None:
     """Refuse a state folder that holds another run, without touching it."""
     recorded = recorded_run(request.state_dir) if request.state_dir is not None else None
     if recorded is not None and request.state_dir is not None:
+        if request.start is None:  # as the session itself would go on
+            planned = replace(planned, warmup_until_ns=recorded.warmup_until_ns)
         check_same_run(recorded, planned, request.state_dir)
 
 
@@ -220,9 +226,9 @@ def run_live_trading(
             if source.left_out:
                 told = left_out_text(source.left_out, len(run.symbols))
                 console.print(told, soft_wrap=True, highlight=False)
-            silent = _without_bars(source, engine, request)
-            if silent:
-                console.print(silent, soft_wrap=True, highlight=False)
+            told = _still_to_trade(source, engine, request)
+            if told:
+                console.print(told, soft_wrap=True, highlight=False)
             if engine.barrier_gate_off:
                 console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
             for line in _restrictions(engine):

@@ -18,6 +18,7 @@ from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.common.fingerprint import code_version
+from LIVE_TRADING.common.units import iso_utc
 from LIVE_TRADING.engine.announcer import Announcer
 from LIVE_TRADING.engine.archive import journal_start
 from LIVE_TRADING.engine.assembly import assemble
@@ -146,12 +147,16 @@ def resume_run(
             state, after_seq = checkpoints.load(path)
         except StateError as error:
             unreadable.append(f"{error}; going on from the one before" if path != generations[0] else str(error))
-            warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
+            if bus is None:  # else it is told with what else the start has to say
+                warnings.warn(unreadable[-1], RuntimeWarning, stacklevel=2)
             continue
         core.restore(state)
         break
     else:
-        raise StateError(f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder")
+        raise StateError(
+            f"{state_dir}: no checkpoint can be read; restore one from a copy, or start a new folder "
+            f"({'; '.join(unreadable) or 'there is none'})"
+        )
     journal = Journal(state_dir, files=files, segment_bytes=segment_bytes)
     records = read_journal(journal.folder, after_seq=after_seq)
     fed = feed_journal(core, records, after_seq=after_seq, left_after=checkpoints.change_after)
@@ -220,26 +225,36 @@ def take_over(recovered: Recovered, state_dir: Path, *, files: FileLayer = OS_FI
     Checkpoints(state_dir, core.run, core.parts, files=files).write_change(core.state, driver.seq)
 
 
+_SAME = (  # what a run goes on with; its configuration is compared setting by setting
+    "run_id",
+    "account",
+    "symbols",
+    "families",
+    "instruments",
+    "interval_ns",
+    "bars_per_session",
+    "feature_names",
+    "model_hashes",
+    "feature_sources",
+    "data_hash",
+    "calendar",
+    "currency",
+)
+
+
 def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -> None:
-    """Refuse to go on with a run under another configuration, universe or models; other code may go on.
+    """Refuse to go on with a run under another start, configuration, universe or models; other code may go on.
 
     Settings that the code on file did not have yet count as their defaults, so that new code with new settings goes on.
     """
     different = [
-        f"{name}: on file {getattr(recorded, name)!r:.80}, now {getattr(planned, name)!r:.80}"
-        for name in (
-            "run_id",
-            "symbols",
-            "families",
-            "instruments",
-            "interval_ns",
-            "model_hashes",
-            "feature_sources",
-            "data_hash",
-            "calendar",
-        )
+        _difference(name, getattr(recorded, name), getattr(planned, name))
+        for name in _SAME
         if getattr(recorded, name) != getattr(planned, name)
     ]
+    if recorded.warmup_until_ns != planned.warmup_until_ns:
+        on_file, now = iso_utc(recorded.warmup_until_ns), iso_utc(planned.warmup_until_ns)
+        different.append(f"start: on file {on_file}, now {now}; without a start it goes on with that on file")
     if recorded.config_hash != planned.config_hash:
         different += _other_settings(recorded.config, planned.config)
     if different:
@@ -247,6 +262,23 @@ def check_same_run(recorded: RunStarted, planned: RunStarted, state_dir: Path) -
             f"{state_dir} holds a run that was started differently ({'; '.join(different)}): "
             "give the same, or another --state-dir"
         )
+
+
+def _difference(name: str, recorded: Any, planned: Any) -> str:
+    """Return what differs, of a table or a list its entries, not the beginning that both have in common."""
+    if isinstance(recorded, dict) and isinstance(planned, dict):
+        gone, come = sorted(recorded.items() - planned.items()), sorted(planned.items() - recorded.items())
+        return _entries(name, *([f"{key} ({value!s:.12})" for key, value in side] for side in (gone, come)))
+    if isinstance(recorded, (tuple, list)) and isinstance(planned, (tuple, list)):
+        gone, come = [one for one in recorded if one not in planned], [one for one in planned if one not in recorded]
+        if gone or come:
+            return _entries(name, gone, come)
+    return f"{name}: on file {recorded!r:.80}, now {planned!r:.80}"
+
+
+def _entries(name: str, gone: Sequence[Any], come: Sequence[Any]) -> str:
+    then, now = (", ".join(map(str, side)) or "none" for side in (gone, come))
+    return f"{name}: only on file {then:.300}; only now {now:.300}"
 
 
 def _other_settings(recorded: dict[str, Any], planned: dict[str, Any]) -> list[str]:

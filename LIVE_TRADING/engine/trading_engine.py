@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from LIVE_TRADING.brokers.interface import Broker
 from LIVE_TRADING.common.async_clock import RealTimeClock, VirtualClock
@@ -121,14 +122,13 @@ class TradingEngine:
             instruments,
             run_id=run_id,
             account=account,
-            start_ns=start_ns,
             end_ns=end_ns,
             run_root=run_root,
             predictor=predictor,
             targets=targets,
             rule=rule,
         )
-        self._plan, self._recovered = self._plan_and_open(planned, nonce)
+        self._plan, self._recovered = self._plan_and_open(planned, nonce, start_ns)
         run = self._plan.run
         models = self._plan.predictor or NoForecasts(len(run.horizons), len(run.families))
         self._predictor: Predictor | TargetRule = models if rule is None else rule
@@ -221,15 +221,17 @@ class TradingEngine:
     def _recorded_run(self) -> RunStarted | None:
         return recorded_run(self._state_dir) if self._state_dir is not None else None
 
-    def _plan_and_open(self, planned: Callable[..., RunPlan], nonce: str | None) -> tuple[RunPlan, Recovered]:
+    def _plan_and_open(
+        self, planned: Callable[..., RunPlan], nonce: str | None, start_ns: int | None
+    ) -> tuple[RunPlan, Recovered]:
         """Plan the run, then lock its folder and open it: a refused start leaves no folder and no lock behind."""
         recorded = self._recorded_run()
-        plan = planned(nonce=_nonce(nonce, recorded))
+        plan = planned(**_as_on_file(recorded, nonce, start_ns))
         if self._lock is not None:
             self._lock.acquire()
         try:
             if recorded is None and (recorded := self._recorded_run()) is not None:
-                plan = planned(nonce=_nonce(nonce, recorded))  # another process came and went meanwhile
+                plan = planned(**_as_on_file(recorded, nonce, start_ns))  # another process came and went meanwhile
             if recorded is not None:
                 check_same_run(recorded, plan.run, self._state_dir or Path())
             return plan, self._open(plan, recorded is not None)
@@ -307,6 +309,9 @@ class TradingEngine:
         )
 
 
-def _nonce(given: str | None, recorded: RunStarted | None) -> str:
-    """Return the nonce of the run on file, or a new one."""
-    return given or (recorded.nonce if recorded is not None else secrets.token_hex(16))
+def _as_on_file(recorded: RunStarted | None, nonce: str | None, start_ns: int | None) -> dict[str, Any]:
+    """Return nonce and start, where none is given those of the run on file, else a new nonce and the models' start."""
+    if recorded is None:
+        return {"nonce": nonce or secrets.token_hex(16), "start_ns": start_ns}
+    start = recorded.warmup_until_ns if start_ns is None else start_ns
+    return {"nonce": nonce or recorded.nonce, "start_ns": start}

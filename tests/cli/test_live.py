@@ -113,7 +113,7 @@ def test_dry_run_says_that_a_session_was_started_differently(bench: Bench, stopp
         pytest.param(("--set", "sizing.max_weight=0.01"), "max_weight: on file 0.05, now 0.01", id="configuration"),
         pytest.param(("--symbols", "S0001"), "engine.trade_symbols: on file [], now", id="symbols-to-trade"),
         pytest.param(("--initial-cash", "5000"), "engine.initial_cash_usd: on file 100000.0, now 5000.0", id="cash"),
-        pytest.param(("--targets", "ret_15m, ret_1d"), "model_hashes", id="targets"),
+        pytest.param(("--targets", "ret_15m, ret_1d"), "model_hashes: only on file ret_30m/ridge (", id="targets"),
     ],
 )
 def test_a_session_is_not_resumed_under_another_configuration(
@@ -126,6 +126,37 @@ def test_a_session_is_not_resumed_under_another_configuration(
     assert "started differently" in result.output
     assert named in result.output
     assert contents(state) == before
+
+
+def test_a_session_goes_on_from_its_own_start_and_from_no_other(
+    bench: Bench, recorded: Path, stopped: Path, tmp_path: Path
+) -> None:
+    """Another one would decide nothing until then, whatever is held; no start means that on file, not the models'."""
+    state, last = tmp_path / "state", bench.test_dates[-1]
+    for options in (("--dry-run",), ()):
+        shutil.copytree(stopped, state, dirs_exist_ok=True)
+        before = contents(state)
+        result = trade_on_paper(bench, state, "--start", last, *options)
+        assert result.exit_code == ExitCode.USAGE
+        assert "start: on file 20" in result.output
+        assert f", now {last}" in result.output
+        assert contents(state) == before
+    late = tmp_path / "late"
+    assert trade_on_paper(bench, late, "--start", bench.test_dates[1], "--max-cycles", 3).exit_code == 0
+    assert trade_on_paper(bench, late, "--dry-run").exit_code == 0
+    resumed = trade_on_paper(bench, late)
+    assert resumed.exit_code == 0, resumed.output
+    assert f"decides after {bench.test_dates[1]}" in resumed.output
+    assert run_verb("replay_session", "--state-dir", late).exit_code == 0
+
+
+def test_an_end_before_the_place_where_a_session_stands_is_said(bench: Bench, recorded: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(recorded, tmp_path / "state"))
+    for end in (("--end", bench.test_dates[0]), ()):
+        result = trade_on_paper(bench, state, *end)
+        assert result.exit_code == 0, result.output
+        assert "nothing is left to trade: the run stands at " in result.output
+        assert "without a bar" not in result.output
 
 
 def test_other_code_is_told_at_the_start_and_passed_over_by_a_replay(

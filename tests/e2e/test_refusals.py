@@ -316,9 +316,9 @@ def refuses_to_go_on(desk: Desk, *options: str) -> str:
 def test_an_unreadable_checkpoint_is_refused(desk: Desk, session: Path) -> None:
     for path in glob_sorted(session, "arrays-*.npz"):
         cut(path)
-    with pytest.warns(RuntimeWarning, match="the checkpoint cannot be read"):
-        said = refuses_to_go_on(desk)
-    assert "no checkpoint can be read; restore one from a copy, or start a new folder" in said
+    said = refuses_to_go_on(desk)
+    assert "no checkpoint can be read; restore one from a copy, or start a new folder (" in said
+    assert f"{session / 'arrays-000000000000.npz'}: the checkpoint cannot be read" in said
 
 
 def test_an_unreadable_start_cannot_be_replayed(desk: Desk, session: Path) -> None:

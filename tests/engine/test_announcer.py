@@ -331,8 +331,7 @@ def test_a_damaged_checkpoint_and_a_torn_journal_are_told(tmp_path: Path) -> Non
     with last_segment(tmp_path).open("ab") as file:
         file.write(b'{"crc":"00')
     bus, ear = listened()
-    with pytest.warns(RuntimeWarning, match="going on from the one before"):
-        engine = run_told(panel(), LOW_COST_CONFIG, bus, start_ns=start_ns(), state_dir=tmp_path, max_cycles=2)
+    engine = run_told(panel(), LOW_COST_CONFIG, bus, start_ns=start_ns(), state_dir=tmp_path, max_cycles=2)
     errors = {notice.fields["component"]: notice for notice in ear.of(EventType.ERROR)}
     assert newest.name in errors["checkpoint"].fields["message"]
     assert errors["journal"].fields["message"].startswith("10 bytes")
