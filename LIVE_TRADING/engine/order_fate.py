@@ -3,6 +3,9 @@
     submit timed out, broke off, or the process ended ─► unknown ─► query ─┬─► working, filled, cancelled, …
                                                                           ├─► absent for good ─► not_at_venue
                                                                           └─► absent or silent ─► unknown, until settled
+    acknowledged, and the venue lists it no more ─► query ─┬─► as above, but
+                                                          └─► absent ─► as it was, until settled or adopted; a day order
+                                                                        of a session before: expired
 
 While an order is unknown it counts as open: its exposure and its symbol stay reserved, and it is asked for again
 whenever the books are compared, every few cycles.
@@ -55,7 +58,25 @@ def on_status_report(context: CoreContext, state: CoreState, report: OrderStatus
         return finish(context, state, report.order_id, _ENDED[report.status], report.reason, now_ns)
     if report.status is VenueStatus.ABSENT and report.final and not record.filled and record.status in UNCONFIRMED:
         return finish(context, state, report.order_id, OrderStatus.NOT_AT_VENUE, report.reason, now_ns)
-    return state, [Anomaly("order_unsettled", f"{report.order_id}: {report.status}, {report.reason}")]
+    if report.status is VenueStatus.ABSENT and report.final and _outlived(context, state, record):
+        return finish(
+            context, state, report.order_id, OrderStatus.EXPIRED, f"its session is over: {report.reason}", now_ns
+        )
+    said = f"{report.order_id}: {report.status}, {report.reason}; look it up at the venue, then {settle_hint(record)}"
+    return state, [Anomaly("order_unsettled", said)]
+
+
+def settle_hint(record: OrderRecord) -> str:
+    """Return what an operator says to close an order that the venue does not know."""
+    return (
+        f"`control settle --order {record.order.client_order_id} --as not_at_venue` (or cancelled, expired, rejected)"
+    )
+
+
+def _outlived(context: CoreContext, state: CoreState, record: OrderRecord) -> bool:
+    """Return whether an order was good for a session that is over: it works no more, whatever became of it."""
+    order = record.order
+    return context.parts.session_ends and order.time_in_force == "day" and order.decision_time_ns < state.opened_ns
 
 
 def _lives(state: CoreState, record: OrderRecord) -> CoreState:

@@ -23,6 +23,8 @@ from LIVE_TRADING.engine.commands import Anomaly, BookAdjusted, CancelOrder, Com
 from LIVE_TRADING.engine.context import CoreContext, Step
 from LIVE_TRADING.engine.foreign_orders import foreign_refusal, judge_foreign
 from LIVE_TRADING.engine.old_folder import judge_numbers, old_folder_refusal
+from LIVE_TRADING.engine.order_fate import settle_hint
+from LIVE_TRADING.engine.order_reports import finish
 from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.engine.state import CoreState, ReconcileMemory
 from LIVE_TRADING.engine.state_changes import state_changes
@@ -82,7 +84,11 @@ def _mismatch(
     if text == memory.confirmed and (config.mode == "warn" or is_refused(state)):
         return state, []  # told, and still so
     state = replace(state, reconcile=replace(memory, confirmed=text))
-    said: list[Command] = [Anomaly("book_mismatch", text), *(QueryOrder(order_id) for order_id in found.lost)]
+    remedies = [
+        f"if it works there no more, {settle_hint(state.orders.open[order_id])} closes it" for order_id in found.lost
+    ]
+    said: list[Command] = [Anomaly("book_mismatch", "; ".join((text, *remedies)))]
+    said += [QueryOrder(order_id) for order_id in found.lost]
     if found.is_lost_orders_alone or config.mode == "warn":
         return state, said
     risk = context.parts.guardrails.halt(state.risk, RULE_ID, text, now_ns)
@@ -109,7 +115,10 @@ def is_refused(state: CoreState) -> bool:
 def _take_over(
     context: CoreContext, state: CoreState, found: Differences, snapshot: BrokerSnapshot, now_ns: int
 ) -> Step:
-    """Make the venue's book ours; what works there and should not is cancelled there, what is lost is asked for."""
+    """Make the venue's book ours; what works there and should not is cancelled there.
+
+    Orders that the venue does not list are over by an operator's word; without one they are asked for.
+    """
     closes = {
         symbol: float(state.quotes.price[context.column[symbol]])
         for symbol in sorted(found.positions)
@@ -121,8 +130,14 @@ def _take_over(
     ledger = state.ledger.adjusted(quantities, cash, marks, now_ns)
     commands: list[Command] = [] if found.is_lost_orders_alone else [BookAdjusted(quantities, cash, found.text)]
     commands += [CancelOrder(order_id, "", int(Reason.HALTED)) for order_id in found.stray]
-    commands += [QueryOrder(order_id) for order_id in found.lost]
-    return replace(state, ledger=ledger, reconcile=_agreed(state.reconcile)), commands
+    after = replace(state, ledger=ledger, reconcile=_agreed(state.reconcile))
+    if found.text != state.reconcile.adopted:
+        return after, [*commands, *(QueryOrder(order_id) for order_id in found.lost)]
+    for order_id in found.lost:
+        status = OrderStatus.CANCELLED if state.orders.open[order_id].filled else OrderStatus.NOT_AT_VENUE
+        after, left = finish(context, after, order_id, status, "adopted: the venue does not list it", now_ns)
+        commands += left
+    return after, commands
 
 
 def _agreed(memory: ReconcileMemory) -> ReconcileMemory:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 # covers: A12, B5, B15
+from collections.abc import Callable
+
 import pytest
 from core_desk import Desk, anomalies_of, enter, leave, orders_of
 
 from LIVE_TRADING.common.events import VenueStatus
 from LIVE_TRADING.engine.commands import Command, QueryOrder
 from LIVE_TRADING.engine.orders import OrderStatus
+
+MakeDesk = Callable[..., Desk]
 
 
 def queries_of(commands: list[Command]) -> list[str]:
@@ -79,6 +83,31 @@ def test_absence_that_proves_nothing_settles_nothing(desk: Desk) -> None:
 def test_an_order_that_had_been_there_is_not_taken_for_one_that_never_was(desk: Desk) -> None:
     order = desk.enter(fill=False)
     desk.ack(order)
+    assert anomalies_of(desk.answered(order, VenueStatus.ABSENT)) == ["order_unsettled"]
+    assert desk.record(order).status is OrderStatus.ACCEPTED
+
+
+def test_a_day_order_of_a_session_before_that_the_venue_lost_works_no_more(desk: Desk) -> None:
+    """What is held can be left again; until the next session nobody knows better than that it may still fill."""
+    order = desk.enter(fill=False)
+    desk.ack(order)
+    desk.fill(order, 4)
+    desk.decide(AAA=leave())
+    assert anomalies_of(desk.answered(order, VenueStatus.ABSENT)) == ["order_unsettled"]
+    desk.close()
+    assert anomalies_of(desk.answered(order, VenueStatus.ABSENT)) == ["order_unsettled"]
+    desk.open(1)
+    assert anomalies_of(desk.answered(order, VenueStatus.ABSENT, final=False)) == ["order_unsettled"]
+    (exit_order,) = orders_of(desk.answered(order, VenueStatus.ABSENT))
+    assert desk.record(order).status is OrderStatus.EXPIRED
+    assert exit_order.quantity == 4
+
+
+def test_where_sessions_never_end_neither_does_an_order(make_desk: MakeDesk) -> None:
+    desk = make_desk(calendar="24/7")
+    order = desk.enter(fill=False)
+    desk.ack(order)
+    desk.open(1)
     assert anomalies_of(desk.answered(order, VenueStatus.ABSENT)) == ["order_unsettled"]
     assert desk.record(order).status is OrderStatus.ACCEPTED
 

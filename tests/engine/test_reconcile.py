@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from core_desk import Desk, anomalies_of, cancels_of, enter, orders_of
+from core_desk import Desk, anomalies_of, cancels_of, enter, leave, orders_of
 
 from LIVE_TRADING.common.events import BrokerSnapshot, ControlRequest
 from LIVE_TRADING.engine.commands import BookAdjusted, Command, QueryOrder, RequestSnapshot
 from LIVE_TRADING.engine.order_plan import client_order_id
+from LIVE_TRADING.engine.orders import OrderStatus
 from LIVE_TRADING.risk import TradingState
 
 MakeDesk = Callable[..., Desk]
@@ -126,19 +127,33 @@ def test_an_order_that_the_venue_does_not_list_is_asked_for_and_halts_nothing(de
     assert trading(desk) is TradingState.ACTIVE
 
 
-@pytest.mark.parametrize("adopts", [False, True])
-def test_where_orders_are_lost_and_nothing_else_there_is_no_book_to_take_over(
-    make_desk: MakeDesk, adopts: bool
-) -> None:
-    desk = make_desk(reconcile={"mode": "strict" if adopts else "auto_sync"})
+def test_where_orders_are_lost_and_nothing_else_there_is_no_book_to_take_over(make_desk: MakeDesk) -> None:
+    desk = make_desk(reconcile={"mode": "auto_sync"})
     order = desk.enter(fill=False)
     desk.ack(order)
     snapshot(desk, open_orders=())
-    if adopts:
-        desk.tell(ControlRequest("adopt", "seen", desk.bar_end_ns))
     commands = snapshot(desk, open_orders=())
     assert adjusted(commands) == []
     assert [c.client_order_id for c in commands if isinstance(c, QueryOrder)] == [order.client_order_id]
+    assert f"control settle --order {order.client_order_id} --as not_at_venue" in commands[0].message
+
+
+@pytest.mark.parametrize(("filled", "status"), [(0, OrderStatus.NOT_AT_VENUE), (4, OrderStatus.CANCELLED)])
+def test_adopting_ends_orders_that_the_venue_does_not_list(desk: Desk, filled: int, status: OrderStatus) -> None:
+    """The exit that waited for it follows; an execution of it that comes later is booked and told."""
+    order = desk.enter(fill=False)
+    desk.ack(order)
+    if filled:
+        desk.fill(order, filled)
+        desk.decide(AAA=leave())
+    for _ in range(2):
+        snapshot(desk, open_orders=())
+    accept(desk, "adopt")
+    commands = snapshot(desk, open_orders=())
+    assert (adjusted(commands), desk.record(order).status) == ([], status)
+    assert [order.quantity for order in orders_of(commands)] == ([filled] if filled else [])
+    assert anomalies_of(desk.fill(order, 6)) == ["late_fill"]
+    assert desk.held() == filled + 6
 
 
 def test_an_order_on_its_way_need_not_be_listed(desk: Desk) -> None:

@@ -29,7 +29,7 @@ class TradingStateRule:
         return refusal(
             order,
             self.rule_id,
-            "trading is halted; only a flatten that an operator confirms passes until it is resumed",
+            "trading is halted: nothing is sent until an operator resumes it (python -m bin.control resume)",
         )
 
 
