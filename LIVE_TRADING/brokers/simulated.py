@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
+
 from LIVE_TRADING.brokers.exchange import Report, SimulatedExchange
 from LIVE_TRADING.brokers.interface import AccountInfo, OrderReport
 from LIVE_TRADING.common.async_clock import AsyncClock, Signal
@@ -15,7 +17,7 @@ from LIVE_TRADING.common.codec import decode, encode
 from LIVE_TRADING.common.events import OrderEvent, OrderFill
 from LIVE_TRADING.common.exceptions import BrokerConnectionError, StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
-from LIVE_TRADING.common.files import read_json, replace_file
+from LIVE_TRADING.common.files import replace_file
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.types import BarBatch, Order, Session
 
@@ -218,9 +220,14 @@ class PaperBroker:
         if file is None or not file.exists():
             return
         try:
-            self.restore(read_json(file, files=self._files))
+            self.restore(orjson.loads(self._files.read_bytes(file)))
+        except OSError as error:
+            raise StateError(f"{file}: cannot be read ({error}); check permissions and the disk") from error
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise StateError(f"{file}: holds no paper venue ({error}); move it away to start a new one") from error
+            raise StateError(
+                f"{file}: holds no paper venue ({error}); restore it from a copy. Without it the account is lost: move "
+                "the whole folder away, or give another --state-dir, to begin a new one"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the venue's state and the reports that the engine has not fetched yet."""

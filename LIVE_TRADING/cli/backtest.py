@@ -18,6 +18,7 @@ from LIVE_TRADING.backtest.recorder import Effort, Recorder
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, BacktestBroker
 from LIVE_TRADING.cli.compose import (
     Source,
+    holes_text,
     left_out_text,
     open_source,
     peak_rss_mb,
@@ -155,8 +156,8 @@ def _left_out(source: Source) -> str:
 def _notes(source: Source, silent: str, gate_off: str) -> tuple[str, ...]:
     """Return what a reader of the report should know of data and models."""
     notes = []
-    if source.panel.dropped_outside_sessions:
-        notes.append(f"{source.panel.dropped_outside_sessions:,} bars outside regular sessions were left out.")
+    if holes := holes_text(source.panel):
+        notes.append(f"{holes[0].upper()}{holes[1:]}.")
     if source.left_out:
         notes.append(f"{_left_out(source)}.")
     if silent:
@@ -178,8 +179,9 @@ def run_backtest(run: RunOptions, out: Path, cash_usd: float | None, trade_symbo
     request = BacktestRequest(run.folder, run.name, *run.sessions)
     source = open_source(run.data, settings, run.interval_minutes, run.calendar, run.folder)
     console = Console(stderr=True)
-    if source.left_out:
-        console.print(_left_out(source), soft_wrap=True, highlight=False)
+    for told in (_left_out(source), holes_text(source.panel)):
+        if told:
+            console.print(told, soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("backtest", total=None)
 

@@ -114,6 +114,25 @@ def without_bars_text(panel: BarPanel, start_ns: int, end_ns: int) -> str:
     )
 
 
+def holes_text(panel: BarPanel) -> str:
+    """Return, in a sentence, what the data lack of their calendar and have beside it; empty where they fit."""
+    silent = np.isnan(panel.close).all(axis=1)
+    said = []
+    if silent.any():
+        n_bars = np.bincount(panel.session_index)
+        whole = np.bincount(panel.session_index, weights=silent) == n_bars
+        dates = [panel.sessions.sessions[index].date for index in np.flatnonzero(whole & (n_bars > 0)).tolist()]
+        among = (
+            f", those of {len(dates):,} whole session{'s' * (len(dates) > 1)} among them: {_named(dates)}"
+            if dates
+            else ""
+        )
+        said.append(f"no symbol has a bar at {np.count_nonzero(silent):,} of {len(panel):,} bar ends{among}")
+    if panel.dropped_outside_sessions:
+        said.append(f"{panel.dropped_outside_sessions:,} bars outside regular sessions are left out")
+    return "; ".join(said)
+
+
 def _named(symbols: Sequence[str]) -> str:
     return ", ".join(symbols[:NAMED]) + (f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else "")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from LIVE_TRADING.brokers.simulated import PAPER_ACCOUNT, PaperBroker
 from LIVE_TRADING.cli.compose import (
     Source,
+    holes_text,
     left_out_text,
     open_source,
     session_close_ns,
@@ -223,12 +224,10 @@ def run_live_trading(
                 f"decides after {iso_utc(run.warmup_until_ns)}"
                 + (f", resumes at {iso_utc(engine.recovered.resume_ns)}" if engine.recovered.resumed else "")
             )
-            if source.left_out:
-                told = left_out_text(source.left_out, len(run.symbols))
-                console.print(told, soft_wrap=True, highlight=False)
-            told = _still_to_trade(source, engine, request)
-            if told:
-                console.print(told, soft_wrap=True, highlight=False)
+            left_out = left_out_text(source.left_out, len(run.symbols))
+            for told in (left_out, holes_text(source.panel), _still_to_trade(source, engine, request)):
+                if told:
+                    console.print(told, soft_wrap=True, highlight=False)
             if engine.barrier_gate_off:
                 console.print(f"barrier gate off: {engine.barrier_gate_off}", highlight=False)
             for line in _restrictions(engine):

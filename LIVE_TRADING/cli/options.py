@@ -63,7 +63,7 @@ class RunOptions:
 
 def run_name(run_id: str | None, run_root: Path | None) -> str:
     """Return what to call a run."""
-    return run_id or (run_root.name if run_root is not None else "adhoc")
+    return run_id or (run_root.resolve().name if run_root is not None else "adhoc")
 
 
 def named_run_folder(run_id: str | None, run_root: Path | None) -> Path:
@@ -72,7 +72,7 @@ def named_run_folder(run_id: str | None, run_root: Path | None) -> Path:
     Raises
     ------
     ConfigurationError
-        Neither is given.
+        Neither is given, or both and they name two runs.
     """
     folder = run_folder(run_id, run_root)
     if folder is None:
@@ -81,8 +81,18 @@ def named_run_folder(run_id: str | None, run_root: Path | None) -> Path:
 
 
 def run_folder(run_id: str | None, run_root: Path | None) -> Path | None:
-    """Return the folder of a run: `run_root`, else `run_id` under $LIVE_TRADING_RUNS or state/runs."""
+    """Return the folder of a run: `run_root`, else `run_id` under $LIVE_TRADING_RUNS or state/runs.
+
+    Raises
+    ------
+    ConfigurationError
+        Both are given and name two runs.
+    """
     if run_root is not None:
+        if run_id not in (None, run_root.resolve().name):
+            raise ConfigurationError(
+                f"--run-root {run_root} and --run-id {run_id} name two runs: leave one of them out"
+            )
         return run_root
     if run_id is None:
         return None
@@ -90,12 +100,12 @@ def run_folder(run_id: str | None, run_root: Path | None) -> Path | None:
 
 
 def chosen_symbols(symbols: str | None, file: Path | None) -> tuple[str, ...]:
-    """Return the symbols of both options, sorted; none: no choice.
+    """Return the symbols of both options, sorted; none: neither option is given, so there is no choice.
 
     Raises
     ------
     ConfigurationError
-        The file cannot be read.
+        The file cannot be read, or what is given names no symbol.
     """
     names = [name.strip() for name in (symbols or "").split(",")]
     if file is not None:
@@ -105,7 +115,11 @@ def chosen_symbols(symbols: str | None, file: Path | None) -> tuple[str, ...]:
             raise ConfigurationError(f"--symbols-file {file}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"--symbols-file {file}: is no text, write one symbol a line") from error
-    return tuple(sorted({name for name in names if name and not name.startswith("#")}))
+    chosen = tuple(sorted({name for name in names if name and not name.startswith("#")}))
+    given = [flag for flag, value in (("--symbols", symbols), ("--symbols-file", file)) if value is not None]
+    if given and not chosen:  # an empty variable or list must not come to mean every symbol
+        raise ConfigurationError(f"{' and '.join(given)}: no symbol is named; name one, or leave the option out")
+    return chosen
 
 
 def session_date(text: str | None, flag: str) -> str | None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from LIVE_TRADING.cli.compose import open_source, settings_for
+from LIVE_TRADING.cli.compose import holes_text, open_source, settings_for
 from LIVE_TRADING.cli.options import named_run_folder
 from LIVE_TRADING.cli.settings import engine_config
 from LIVE_TRADING.training.model_card import write_model_card
@@ -71,6 +71,8 @@ def train_models(
             replace_run=replace,
         )
     console = Console()
+    if holes := holes_text(source.panel):
+        console.print(holes, soft_wrap=True, highlight=False)
     console.print(training_table(report, time.perf_counter() - started))
     console.print(classifier_table(report))
     console.print(f"model card: {write_model_card(folder)}", soft_wrap=True)

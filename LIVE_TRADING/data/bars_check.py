@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from LIVE_TRADING.data.problems import Problems
 
 _TELLING_STEPS = 20  # steps that must agree before the times overrule the interval that was asked for
 PRICES = ("open", "high", "low", "close")
+# beyond what any market has quoted or traded in a bar, and far within what squares and sums of floats can hold
+MAX_PRICE, MIN_PRICE, MAX_VOLUME = 1e12, 1e-12, 1e18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,11 +117,14 @@ def _check_column(name: str, values: FloatArray, no_trade: BoolArray, problems: 
     problems.add_rows(name, "infinite", np.isinf(values), value_of, "Correct the value or leave out the row")
     finite = np.isfinite(values)
     if name == "volume":
-        problems.add_rows(name, "negative", finite & (values < 0), value_of, "Give traded units, 0 if none")
+        remedy = "Give traded units, 0 if none"
+        problems.add_rows(name, "negative", finite & (values < 0), value_of, remedy)
+        problems.add_rows(name, f"more than {MAX_VOLUME:g}", finite & (values > MAX_VOLUME), value_of, remedy)
     else:
-        what = "zero or negative"
         remedy = "Leave it empty where there is no quote" if quote else "Correct the price or leave out the row"
-        problems.add_rows(name, what, finite & (values <= 0), value_of, remedy)
+        problems.add_rows(name, "zero or negative", finite & (values <= 0), value_of, remedy)
+        impossible = finite & (values > 0) & ((values > MAX_PRICE) | (values < MIN_PRICE))
+        problems.add_rows(name, f"no price of {MIN_PRICE:g} to {MAX_PRICE:g}", impossible, value_of, remedy)
 
 
 def _check_range(values: dict[str, FloatArray], problems: Problems) -> None:
@@ -127,11 +133,11 @@ def _check_range(values: dict[str, FloatArray], problems: Problems) -> None:
         good &= np.isfinite(values[name]) & (values[name] > 0)
     low, high = values["low"], values["high"]
     body_low, body_high = np.minimum(values["open"], values["close"]), np.maximum(values["open"], values["close"])
-    remedy = "Correct the bar: low <= open, close <= high"
+    remedy = "Correct the bar: low <= open, close <= high, all columns of one precision"
     bad_low, bad_high = good & (low > body_low), good & (high < body_high)
-    problems.add_rows(
-        "low", "above open or close", bad_low, lambda row: f"low {low[row]:g} against {body_low[row]:g}", remedy
-    )
-    problems.add_rows(
-        "high", "below open or close", bad_high, lambda row: f"high {high[row]:g} against {body_high[row]:g}", remedy
-    )
+
+    def against(name: str, bound: FloatArray, body: FloatArray) -> Callable[[int], str]:
+        return lambda row: f"{name} {float(bound[row])!r} against {float(body[row])!r}"
+
+    problems.add_rows("low", "above open or close", bad_low, against("low", low, body_low), remedy)
+    problems.add_rows("high", "below open or close", bad_high, against("high", high, body_high), remedy)

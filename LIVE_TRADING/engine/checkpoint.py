@@ -44,7 +44,7 @@ _ARRAYS, _CHANGES = re.compile(r"arrays-(\d{12})\.npz$"), "code-*.npz"
 # not of a checkpoint, or kept by those who know them best
 _OTHERWISE = ("market", "pending", "risk", "bandit")
 # what damaged bytes make of zip, numpy, JSON and the records
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     KeyError,
     TypeError,
@@ -135,7 +135,7 @@ def decode_core(data: bytes, where: str, parts: Assembly) -> tuple[CoreState, in
         return state, int(record["seq"])
     except StateError as error:
         raise StateError(f"{where}: {error}") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise StateError(f"{where}: the checkpoint cannot be read ({error}); restore it from a copy") from error
 
 

@@ -14,9 +14,10 @@ from LIVE_TRADING.common.exceptions import StateError
 from LIVE_TRADING.common.file_layer import OS_FILES, FileLayer
 from LIVE_TRADING.common.files import read_json
 from LIVE_TRADING.engine.archive import journal_start
-from LIVE_TRADING.engine.checkpoint import EXPORTED_SEQ, arrays_name
+from LIVE_TRADING.engine.checkpoint import EXPORTED_SEQ, UNREADABLE, arrays_name
 from LIVE_TRADING.engine.journal_record import JournalRecord, check_line, from_line
 from LIVE_TRADING.engine.segments import FOLDER, form_of, list_segments, segment_path
+from LIVE_TRADING.models.snapshot import decode_arrays
 
 NO_REPLAY = "without it this session cannot be replayed from its beginning; restore it from a copy"
 _FOLLOWS = re.compile(r"(?:arrays|code)-(\d{12})\.npz")
@@ -55,6 +56,8 @@ def remarks(state_dir: Path, after_seq: int, *, files: FileLayer = OS_FILES) -> 
     start = state_dir / arrays_name(journal_start(folder, files=files)[0])
     if not start.exists():
         found.append(f"{start}: is missing; {NO_REPLAY}")
+    elif damage := _damage(start, files):
+        found.append(f"{start}: is damaged ({damage}); {NO_REPLAY}")
     for segment, following in itertools.pairwise(segments):
         if following.first_seq > after_seq + 1:
             break
@@ -71,6 +74,15 @@ def remarks(state_dir: Path, after_seq: int, *, files: FileLayer = OS_FILES) -> 
         except StateError as error:
             found.append(f"{error}; until then this session cannot be replayed from its beginning")
     return tuple(found)
+
+
+def _damage(path: Path, files: FileLayer) -> str:
+    """Return what keeps an arrays file from being read, "" where nothing does."""
+    try:
+        decode_arrays(files.read_bytes(path))
+    except UNREADABLE as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _last_record(path: Path, data: bytes) -> JournalRecord:

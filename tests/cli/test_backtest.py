@@ -106,8 +106,47 @@ def test_bars_outside_sessions_are_told(bench: Bench, tmp_path: Path) -> None:
     early = bars[bars["timestamp"] == bars["timestamp"].min()].copy()
     early["timestamp"] -= pd.Timedelta(hours=1)
     pd.concat([early, bars]).sort_values(["symbol", "timestamp"]).to_parquet(tmp_path / "early.parquet")
-    assert backtest(bench, tmp_path / "out", data=tmp_path / "early.parquet").exit_code == 0
-    assert "12 bars outside regular sessions" in (tmp_path / "out" / "report.html").read_text()
+    result = backtest(bench, tmp_path / "out", data=tmp_path / "early.parquet")
+    assert result.exit_code == 0
+    assert "12 bars outside regular sessions are left out" in result.stderr
+    assert "12 bars outside regular sessions are left out." in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_bar_ends_without_any_bar_are_told(bench: Bench, tmp_path: Path) -> None:
+    bars = pd.read_parquet(bench.bars)
+    day = bars["timestamp"].dt.strftime("%Y-%m-%d")
+    noon = bars["timestamp"].dt.hour >= 17
+    holes = (day == bench.dates[-3]) | ((day == bench.dates[-2]) & noon)
+    bars[~holes].to_parquet(tmp_path / "holes.parquet")
+    n_ends, n_all = bars.loc[holes, "timestamp"].nunique(), bars["timestamp"].nunique()
+    said = f"o symbol has a bar at {n_ends} of {n_all} bar ends, those of 1 whole session among them: {bench.dates[-3]}"
+    result = backtest(bench, tmp_path / "out", data=tmp_path / "holes.parquet")
+    assert result.exit_code == 0
+    assert f"n{said}" in result.stderr
+    assert f"N{said}." in (tmp_path / "out" / "report.html").read_text()
+    trained = run_verb(
+        *("train_models", "--data", tmp_path / "holes.parquet", "--run-id", "holes"),
+        *("--set", "training.horizons=[15m]", "--set", "training.families=[ridge]"),
+    )
+    assert f"n{said}" in trained.output
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--symbols", ""), ("--symbols", " , "), ("--symbols-file", "none.txt")])
+def test_a_choice_of_no_symbol_is_not_a_choice_of_all(bench: Bench, tmp_path: Path, flag: str, value: str) -> None:
+    (tmp_path / "none.txt").write_text("# nothing yet\n\n")
+    result = backtest(bench, tmp_path / "out", flag, tmp_path / value if value.endswith("txt") else value)
+    assert result.exit_code == ExitCode.USAGE
+    assert f"{flag}: no symbol is named" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_names_of_a_run_have_to_agree(bench: Bench, tmp_path: Path) -> None:
+    folder = bench.runs / RUN_ID
+    arguments = ("run_backtest", "--data", bench.bars, "--profile", "busy", "--out", tmp_path / "out")
+    refused = run_verb(*arguments, "--run-root", folder, "--run-id", "other")
+    assert refused.exit_code == ExitCode.USAGE
+    assert f"--run-root {folder} and --run-id other name two runs" in refused.output
+    assert run_verb(*arguments, "--run-root", folder, "--run-id", RUN_ID).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,9 @@ DEFECTS = [
     pytest.param(changed(8, volume=np.inf), "volume", "infinite", ("BBB", "inf"), id="infinite-volume"),
     pytest.param(changed(3, low=0.0), "low", "zero or negative", ("AAA", "13:45:00Z", "0.0", "Correct"), id="zero"),
     pytest.param(changed(3, open=-7.5), "open", "zero or negative", ("-7.5",), id="negative"),
+    pytest.param(changed(3, high=1e300), "high", "no price of 1e-12 to 1e+12", ("1e+300", "Correct"), id="absurd"),
+    pytest.param(changed(3, low=1e-300), "low", "no price of", ("AAA", "1e-300"), id="next-to-nothing"),
+    pytest.param(changed(3, volume=1e30), "volume", "more than 1e+18", ("1e+30", "traded units"), id="absurd-volume"),
     pytest.param(changed(3, low=101.5), "low", "above open or close", ("101.5", "low <= open"), id="low-too-high"),
     pytest.param(changed(3, high=55.5), "high", "below open or close", ("55.5", "close <= high"), id="high-too-low"),
     pytest.param(changed(3, volume=-4.0), "volume", "negative", ("-4.0", "0 if none"), id="negative-volume"),
@@ -277,6 +280,18 @@ def test_a_defect_is_told_with_place_value_and_remedy(tmp_path, suffix, defect, 
     assert len(lines) == 1, message
     assert all(word in lines[0] for word in told), message
     assert ("line" if suffix == "csv" else "row") in lines[0]
+
+
+def test_numbers_that_differ_in_precision_alone_are_shown_in_full(tmp_path):
+    table = bar_table()
+    flat = table["close"].round(2) + 0.03
+    table[["open", "high", "low", "close"]] = np.column_stack([flat] * 4)
+    table["close"] = table["close"].astype("float32")
+    message = refused(write(table, tmp_path / "bars.parquet"))
+    low, close = float(flat.iloc[0]), float(np.float32(flat.iloc[0]))
+    assert low != close
+    assert f"{low!r} against {close!r}" in message
+    assert "all columns of one precision" in message
 
 
 @pytest.mark.parametrize(

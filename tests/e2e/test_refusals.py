@@ -341,7 +341,9 @@ def test_an_altered_journal_is_refused(desk: Desk, session: Path) -> None:
 def test_an_unreadable_venue_is_refused(desk: Desk, session: Path) -> None:
     cut(session / "paper_venue.json")
     said = refuses_to_go_on(desk)
-    assert f"{session / 'paper_venue.json'}" in said
+    assert f"{session / 'paper_venue.json'}: holds no paper venue (" in said
+    assert "restore it from a copy" in said
+    assert "give another --state-dir" in said
 
 
 def test_another_configuration_does_not_go_on_with_a_session(desk: Desk, session: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from LIVE_TRADING.common.events import OrderAck, Stamped
@@ -14,6 +15,7 @@ from LIVE_TRADING.engine.checkpoint import arrays_name
 from LIVE_TRADING.engine.journal import Journal, read_journal
 from LIVE_TRADING.engine.journal_health import remarks
 from LIVE_TRADING.engine.segments import Segment, list_segments
+from LIVE_TRADING.models.snapshot import encode_arrays
 
 LAST = 40
 
@@ -26,7 +28,7 @@ def state(tmp_path: Path) -> Path:
         journal.append_event(Stamped(seq, 1_000 + seq, OrderAck(f"lt-{seq}", 7)))
         journal.sync()
     journal.close()
-    (tmp_path / arrays_name(0)).touch()
+    (tmp_path / arrays_name(0)).write_bytes(encode_arrays({"core": {"json": np.zeros(100, dtype=np.uint8)}}))
     return tmp_path
 
 
@@ -50,6 +52,17 @@ def test_a_missing_start_is_told(state: Path) -> None:
     (state / arrays_name(0)).unlink()
     (said,) = remarks(state, LAST)
     assert said.startswith(f"{state / arrays_name(0)}: is missing; without it this session cannot be replayed")
+    assert said.endswith("restore it from a copy")
+
+
+@pytest.mark.parametrize("what", ["empty", "half", "a-bit"])
+def test_a_damaged_start_is_told(state: Path, what: str) -> None:
+    start = state / arrays_name(0)
+    data = bytearray(start.read_bytes())
+    data[len(data) // 2] ^= 1
+    start.write_bytes({"empty": b"", "half": data[: len(data) // 2], "a-bit": bytes(data)}[what])
+    (said,) = remarks(state, LAST)
+    assert said.startswith(f"{start}: is damaged (")
     assert said.endswith("restore it from a copy")
 
 
