@@ -94,6 +94,8 @@ def _read(path: Path) -> pa.Table:
             names = file.schema_arrow.names
         with pq.ParquetFile(path, read_dictionary=["symbol"] if "symbol" in names else None) as file:
             return file.read([name for name in names if name in COLUMNS])
+    except PermissionError as error:
+        raise DataProviderError(f"{path}: cannot be read: {error.strerror}; check its permissions") from error
     except (pa.ArrowException, OSError) as error:
         kind = "CSV" if _is_csv(path) else "Parquet"
         raise DataProviderError(f"{path}: not a readable {kind} file: {error}; write it anew") from error

@@ -65,9 +65,13 @@ def targets_of(rule: TargetRule, bars: BarBatch) -> FloatArray:
     Raises
     ------
     ValueError
-        The rule's targets are not of shape (N,), or hold an infinity.
+        The rule's targets are not of shape (N,), or hold an infinity; or it would end the process.
     """
-    weights = np.array(rule.targets(bars), dtype=np.float64)
+    try:
+        given = rule.targets(bars)
+    except SystemExit as error:  # as any other error of a rule: what is held stays watched
+        raise ValueError(f"a rule called sys.exit({error.code!r}); return NaN where it wants nothing") from error
+    weights = np.array(given, dtype=np.float64)
     if weights.shape != bars.close.shape or np.isinf(weights).any():
         wanted = bars.close.shape
         raise ValueError(f"a rule gave targets of shape {weights.shape}; give {wanted} weights, NaN or finite")

@@ -96,7 +96,7 @@ class UserFeature:
         try:
             with np.errstate(all="ignore"):  # NaN is a bar that is missing, and infinity is refused below
                 given = np.asarray(self.function(bars))
-        except Exception as error:  # whatever a user's code raises
+        except (Exception, SystemExit) as error:  # whatever a user's code raises; it ends no process of ours
             raise self.error(bars, f"raised {type(error).__name__}: {error}") from error
         if given.dtype.kind not in _NUMBERS or given.shape != shape:
             raise self.error(bars, f"gave {given.dtype} {given.shape} for bars {shape}; return one number for each")
@@ -195,7 +195,7 @@ def find(path: str) -> UserFeature:
     module_name, _, name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises when it is run
+    except (Exception, SystemExit) as error:  # whatever a user's module raises when it is run
         raise ConfigurationError(
             f"features.extra {path}: {module_name} cannot be imported ({type(error).__name__}: {error}); it must lie "
             "in the working folder, on PYTHONPATH, or be installed"

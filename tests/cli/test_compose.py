@@ -12,6 +12,7 @@ import pytest
 
 from LIVE_TRADING.cli.compose import open_source, settings_for
 from LIVE_TRADING.cli.options import run_folder, run_name
+from LIVE_TRADING.common.exceptions import ConfigurationError
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def test_a_run_is_found_by_folder_or_by_name(tmp_path: Path, monkeypatch: pytest
     assert run_folder("x", None) == Path("state/runs/x")
     monkeypatch.setenv("LIVE_TRADING_RUNS", str(tmp_path))
     assert run_folder("x", None) == tmp_path / "x"
-    assert run_folder("x", tmp_path / "y") == tmp_path / "y"
+    assert run_folder("y", tmp_path / "y") == tmp_path / "y"
+    with pytest.raises(ConfigurationError, match="name two runs"):
+        run_folder("x", tmp_path / "y")
     assert run_folder(None, None) is None
     assert (run_name("x", tmp_path), run_name(None, tmp_path / "y"), run_name(None, None)) == ("x", "y", "adhoc")

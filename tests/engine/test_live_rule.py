@@ -69,10 +69,11 @@ class Breaks(Averages):
     """Raises at one bar end."""
 
     at_ns: int = 0
+    error: BaseException = ZeroDivisionError("no mean of nothing")
 
     def targets(self, bars: BarBatch) -> FloatArray:
         if bars.bar_end_ns == self.at_ns:
-            raise ZeroDivisionError("no mean of nothing")
+            raise self.error
         return super().targets(bars)
 
 
@@ -196,13 +197,19 @@ def _raising() -> Averages:
 
 def test_a_rule_does_not_go_on_with_what_models_began(panel: BarPanel, start_ns: int, tmp_path: Path) -> None:
     run_shell(panel, CONFIG, start_ns=start_ns, state_dir=tmp_path, max_cycles=3)
-    with pytest.raises(ConfigurationError, match=r"started differently \(families: on file .*target_rule"):
+    with pytest.raises(
+        ConfigurationError, match=r"started differently \(families: only on file .*; only now target_rule"
+    ):
         run_shell(panel, CONFIG, start_ns=start_ns, state_dir=tmp_path, rule=Averages())
 
 
-def test_a_rule_that_raises_halts_and_comes_back_halted(panel: BarPanel, start_ns: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("no mean of nothing"), SystemExit(3)])
+def test_a_rule_that_raises_halts_and_comes_back_halted(
+    panel: BarPanel, start_ns: int, tmp_path: Path, error: BaseException
+) -> None:
     def breaking() -> Breaks:
         rule = Breaks()
+        rule.error = error
         rule.at_ns = start_ns + 7 * panel.interval_ns
         return rule
 
