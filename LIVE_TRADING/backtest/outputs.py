@@ -23,7 +23,7 @@ from LIVE_TRADING.backtest.report import render_report
 from LIVE_TRADING.backtest.summary import exact, figures, summary
 from LIVE_TRADING.backtest.trades import QUANTUM
 from LIVE_TRADING.common.determinism import sorted_items
-from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
+from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.strict_json import json_bytes
 from LIVE_TRADING.common.units import iso_utc, plain
 
@@ -132,7 +132,7 @@ def write_outputs(record: BacktestRecord, out: Path) -> dict[str, Any]:
     ------
     ConfigurationError
         As `check_out_folder`.
-    LiveTradingError
+    StateError
         The file system refused; what was there before is kept.
     """
     out = out.resolve()
@@ -152,7 +152,7 @@ def write_outputs(record: BacktestRecord, out: Path) -> dict[str, Any]:
         check_out_folder(out)
         _swap(temp, out)
     except OSError as error:
-        raise LiveTradingError(f"{out}: results cannot be written ({error}); check space and permissions") from error
+        raise StateError(f"{out}: results cannot be written ({error}); check space and permissions") from error
     finally:
         shutil.rmtree(temp, ignore_errors=True)
     return contents

@@ -19,7 +19,7 @@ from backtest.backtest_records import STAGES, synthetic
 from LIVE_TRADING.backtest import decisions_file, outputs
 from LIVE_TRADING.backtest.outputs import FILES, check_out_folder, summary_json, write_outputs
 from LIVE_TRADING.backtest.summary import Performance, cost_comparison
-from LIVE_TRADING.common.exceptions import ConfigurationError, LiveTradingError
+from LIVE_TRADING.common.exceptions import ConfigurationError, StateError
 from LIVE_TRADING.common.reasons import REASON_TEXT
 
 REPO = Path(__file__).resolve().parents[2]
@@ -192,7 +192,7 @@ def test_a_full_disk_leaves_the_earlier_run(record, tmp_path, monkeypatch, step)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(outputs, step, full)
-    with pytest.raises(LiveTradingError, match="No space left"):
+    with pytest.raises(StateError, match="No space left"):
         write_outputs(replace(record, fills=[]), out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -210,7 +210,7 @@ def test_a_failed_rename_puts_the_earlier_run_back(record, tmp_path, monkeypatch
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse_the_new_one)
-    with pytest.raises(LiveTradingError, match="Input/output error"):
+    with pytest.raises(StateError, match="Input/output error"):
         write_outputs(replace(record, fills=[]), out)
     assert (out / "summary.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
