@@ -74,6 +74,8 @@ def train_models(
     if holes := holes_text(source.panel):
         console.print(holes, soft_wrap=True, highlight=False)
     console.print(training_table(report, time.perf_counter() - started))
+    if silent := silent_text(report):
+        console.print(silent, style="bold", soft_wrap=True, highlight=False)
     console.print(classifier_table(report))
     console.print(f"model card: {write_model_card(folder)}", soft_wrap=True)
     return 0
@@ -96,6 +98,14 @@ def training_table(report: TrainingReport, wall_s: float) -> Table:
             "-" if pooled.rmse is None else f"{pooled.rmse:.4f}",
         )
     return table
+
+
+def silent_text(report: TrainingReport) -> str:
+    """Return, in a sentence, which models forecast nothing out of sample; empty where each does."""
+    silent = [f"{model.horizon}/{model.family}" for model in report.models if not model.metrics.n_forecasts]
+    if not silent:
+        return ""
+    return f"{', '.join(silent)}: no number on rows that it had not seen, so nothing tells what it is worth"
 
 
 def classifier_table(report: TrainingReport) -> Table | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 # covers: P26, P30, A14
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from LIVE_TRADING.cli.exits import ExitCode
-from LIVE_TRADING.cli.train import ProgressBars, classifier_table
-from LIVE_TRADING.models.artifacts import BARRIER_TARGETS
+from LIVE_TRADING.cli.train import ProgressBars, classifier_table, silent_text
+from LIVE_TRADING.models.artifacts import BARRIER_TARGETS, ModelMetrics
 from LIVE_TRADING.training.classifier_metrics import Scored, classifier_metrics
-from LIVE_TRADING.training.contents import ClassifierReport
+from LIVE_TRADING.training.contents import ClassifierReport, ModelReport
 from LIVE_TRADING.training.train import TrainingReport
 
 
@@ -52,6 +53,18 @@ def test_the_classifiers_are_printed_beside_the_base_rate() -> None:
     assert "…" not in text
     for word in ("will_peak_5m", "will_valley_5m", "1,234,567", "0.500", f"{metrics.brier:.5f}", "0.25000"):
         assert word in text
+
+
+def test_models_that_said_nothing_out_of_sample_are_named() -> None:
+    said = ModelMetrics(ic=0.1, n_effective=9.0, rmse=1.0, n_forecasts=90, folds=())
+    nothing = ModelMetrics(ic=None, n_effective=0.0, rmse=None, n_forecasts=0, folds=())
+    models = tuple(
+        ModelReport(horizon, family, 5, metrics)
+        for horizon, family, metrics in (("5m", "ridge", said), ("5m", "onnx", nothing), ("1d", "onnx", nothing))
+    )
+    report = TrainingReport(Path("run"), "2025-06-30", 30, 12, 32, models, (), "")
+    assert silent_text(report).startswith("5m/onnx, 1d/onnx: no number on rows that it had not seen")
+    assert silent_text(replace(report, models=models[:1])) == ""
 
 
 def test_a_run_that_stands_is_replaced_only_when_told(bench: Bench, tmp_path: Path) -> None:
