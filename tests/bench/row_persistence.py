@@ -160,35 +160,46 @@ def _through(driver: Driver, events: list[Event]) -> float:
 
 
 @dataclass
-class _Paced:
+class Paced:
+    """What became of events at a pace: how long each took, what of them is on file and in the book."""
+
     latencies_s: list[float]
-    handled: int
+    on_file: int
+    fills_booked: int
+    fees: Decimal
 
 
 def steady() -> list[Measured]:
     """10,000 events/s for a minute: the time from an event's due instant to its commands on file."""
-    core = plan_of(market(N_SYMBOLS, 2), 1).core()
     with state_folder() as folder:
-        journal = Journal(folder)
-        settle_memory()
-        paced = asyncio.run(_pace(Driver(core, journal, strict=True), Reports(core), RATE * SECONDS))
-        journal.close()
-    latencies_ms = np.array(paced.latencies_s) * 1e3
-    p99 = float(np.percentile(latencies_ms, 99))
-    lost = RATE * SECONDS - paced.handled
+        paced = pace(folder, RATE, RATE * SECONDS)
+    n_fills = RATE * SECONDS * PARTS // (PARTS + 1)
+    lost = max(RATE * SECONDS - paced.on_file, n_fills - paced.fills_booked)
+    p99 = float(np.percentile(np.array(paced.latencies_s) * 1e3, 99))
     return [
         at_most("7", f"{RATE:,} events/s for {SECONDS} s, p99 to the commands on file", p99, 10.0, "ms"),
-        at_most("7", "events lost", lost, 0, ""),
+        at_most("7", "events not on file, or fills not booked", lost, 0, ""),
     ]
 
 
-async def _pace(driver: Driver, reports: Reports, n_events: int) -> _Paced:
+def pace(folder: Path, rate_hz: int, n_events: int) -> Paced:
+    """Feed reports at a rate, and look afterwards for what is on file and in the book."""
+    core = plan_of(market(N_SYMBOLS, 2), 1).core()
+    journal = Journal(folder)
+    settle_memory()
+    latencies_s = asyncio.run(_feed(Driver(core, journal, strict=True), Reports(core), rate_hz, n_events))
+    journal.close()
+    on_file = sum(record.kind == "event" for record in read_journal(folder / FOLDER))
+    return Paced(latencies_s, on_file, core.state.digest.fill_count, core.state.ledger.fees)
+
+
+async def _feed(driver: Driver, reports: Reports, rate_hz: int, n_events: int) -> list[float]:
     commit = GroupCommit(driver.journal, lambda error: None)
-    paced = _Paced([], 0)
+    latencies_s = list[float]()
     upcoming = iter(())
     started = time.perf_counter()
     for number in range(n_events):
-        due_s = started + number / RATE
+        due_s = started + number / rate_hz
         if due_s > time.perf_counter():
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
         event = next(upcoming, None)
@@ -197,10 +208,9 @@ async def _pace(driver: Driver, reports: Reports, n_events: int) -> _Paced:
             event = next(upcoming)
         driver.step(event, AT_NS)
         commit.tend()
-        paced.latencies_s.append(time.perf_counter() - due_s)
-        paced.handled += 1
+        latencies_s.append(time.perf_counter() - due_s)
     await commit.close()
-    return paced
+    return latencies_s
 
 
 def to_the_wire(n_orders: int = 50, n_cycles: int = 200) -> list[Measured]:
