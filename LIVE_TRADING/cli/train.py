@@ -101,11 +101,14 @@ def training_table(report: TrainingReport, wall_s: float) -> Table:
 
 
 def silent_text(report: TrainingReport) -> str:
-    """Return, in a sentence, which models forecast nothing out of sample; empty where each does."""
+    """Return, a line each, which models forecast nothing out of sample, and which features never vary; "" for none."""
     silent = [f"{model.horizon}/{model.family}" for model in report.models if not model.metrics.n_forecasts]
-    if not silent:
-        return ""
-    return f"{', '.join(silent)}: no number on rows that it had not seen, so nothing tells what it is worth"
+    said = []
+    if silent:
+        said.append(f"{', '.join(silent)}: no number on rows that it had not seen, so nothing tells what it is worth")
+    if report.unvarying:
+        said.append(f"{', '.join(report.unvarying)}: one value in all rows, or none, so no model learns from it")
+    return "\n".join(said)
 
 
 def classifier_table(report: TrainingReport) -> Table | str:

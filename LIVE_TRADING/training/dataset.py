@@ -35,6 +35,11 @@ class Dataset:
     memory: MarketMemory
     barrier_sigma_bps: FloatArray
 
+    def unvarying(self) -> IntArray:
+        """Return the columns of features that have one value in all rows, or none: no model can learn from them."""
+        least, most = (bound.reduce(self.features, axis=(0, 1)) for bound in (np.fmin, np.fmax))
+        return np.flatnonzero(~(least < most))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:

@@ -37,7 +37,8 @@ from LIVE_TRADING.training.walk_forward import plan_folds
 class TrainingReport:
     """What a training run made. `sessions` were read, of which the first ten have no labels.
 
-    Without barrier classifiers `no_classifiers` says why.
+    `unvarying` names features that have one value in all rows, or none. Without barrier classifiers `no_classifiers`
+    says why.
     """
 
     run_root: Path
@@ -48,6 +49,7 @@ class TrainingReport:
     models: tuple[ModelReport, ...]
     classifiers: tuple[ClassifierReport, ...]
     no_classifiers: str
+    unvarying: tuple[str, ...] = ()
 
 
 def train_run(
@@ -108,6 +110,7 @@ def train_run(
         models=models,
         classifiers=classifier_reports(barriers),
         no_classifiers=barriers.missing,
+        unvarying=tuple(market.features.names[column] for column in dataset.unvarying().tolist()),
     )
 
 

@@ -55,7 +55,7 @@ def test_the_classifiers_are_printed_beside_the_base_rate() -> None:
         assert word in text
 
 
-def test_models_that_said_nothing_out_of_sample_are_named() -> None:
+def test_what_can_teach_and_tell_nothing_is_named() -> None:
     said = ModelMetrics(ic=0.1, n_effective=9.0, rmse=1.0, n_forecasts=90, folds=())
     nothing = ModelMetrics(ic=None, n_effective=0.0, rmse=None, n_forecasts=0, folds=())
     models = tuple(
@@ -65,6 +65,7 @@ def test_models_that_said_nothing_out_of_sample_are_named() -> None:
     report = TrainingReport(Path("run"), "2025-06-30", 30, 12, 32, models, (), "")
     assert silent_text(report).startswith("5m/onnx, 1d/onnx: no number on rows that it had not seen")
     assert silent_text(replace(report, models=models[:1])) == ""
+    assert silent_text(replace(report, models=models[:1], unvarying=("a", "b"))).startswith("a, b: one value in all")
 
 
 def test_a_run_that_stands_is_replaced_only_when_told(bench: Bench, tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_too_many_rows_are_thinned_by_bar_ends_over_all_slots(dataset: Dataset):
     assert set(thinned) <= set(whole)
 
 
+def test_features_that_never_vary_are_found(dataset: Dataset):
+    assert dataset.unvarying().tolist() == []
+    features = dataset.features.copy()
+    features[..., 1], features[..., 4], features[::2, :, 7] = np.nan, 3.0, np.nan
+    features[5:, :, 4] = np.nan
+    assert replace(dataset, features=features).unvarying().tolist() == [1, 4]
+
+
 def test_progress_is_told(panel: BarPanel):
     told: list[tuple[str, int, int]] = []
     build_dataset(panel, market_of(panel), HORIZONS, lambda *step: told.append(step))
