@@ -60,7 +60,7 @@ def test_a_python_snippet_runs(snippet: Snippet, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stderr
 
@@ -96,7 +96,7 @@ def test_flags_are_read_from_the_help() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     ).stdout
     assert set(re.findall(r"(--[a-z-]+)", help_text)) == flags_of("replay_session")
 

@@ -295,6 +295,6 @@ def test_another_process_trains_equal_files():
         "PYTHONPATH": f"{REPO}{os.pathsep}{Path(__file__).parent}",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, cwd=REPO, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], env=env, cwd=REPO, capture_output=True, text=True, check=True, timeout=600
     )
     assert done.stdout.split() == [digest(family) for family in sorted(SMALL)]
