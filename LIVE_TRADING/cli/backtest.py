@@ -121,9 +121,10 @@ def backtest(
     plan, engine, (recorder,) = opened.plan, opened.engine, recorders
     if tell is not None and plan.barrier_gate_off:
         tell(f"barrier gate off: {plan.barrier_gate_off}")
-    silent = without_bars_text(source.panel, plan.run.warmup_until_ns, plan.end_ns)
-    if tell is not None and silent:
-        tell(silent)
+    silent, holes = without_bars_text(source.panel, plan.run.warmup_until_ns, plan.end_ns), holes_text(source.panel)
+    for said in (holes, silent):
+        if tell is not None and said:
+            tell(said)
     engine.run(plan.feed_start_ns, plan.end_ns)
     effort = Effort(engine.bar_events, time.perf_counter() - started, engine.inference_s, peak_rss_mb())
     sessions = tuple(s for s in source.facts.sessions if s.close_ns <= plan.end_ns)
@@ -131,7 +132,7 @@ def backtest(
         sessions,
         effort,
         source.panel.quotes_estimated,
-        _notes(source, silent, plan.barrier_gate_off),
+        _notes(source, holes, silent, plan.barrier_gate_off),
         _used(settings),
         lambda symbol: _closes(source.panel, symbol, sessions),
     )
@@ -153,10 +154,10 @@ def _left_out(source: Source) -> str:
     return left_out_text(source.left_out, len(source.panel.symbols))
 
 
-def _notes(source: Source, silent: str, gate_off: str) -> tuple[str, ...]:
+def _notes(source: Source, holes: str, silent: str, gate_off: str) -> tuple[str, ...]:
     """Return what a reader of the report should know of data and models."""
     notes = []
-    if holes := holes_text(source.panel):
+    if holes:
         notes.append(f"{holes[0].upper()}{holes[1:]}.")
     if source.left_out:
         notes.append(f"{_left_out(source)}.")
@@ -179,9 +180,8 @@ def run_backtest(run: RunOptions, out: Path, cash_usd: float | None, trade_symbo
     request = BacktestRequest(run.folder, run.name, *run.sessions)
     source = open_source(run.data, settings, run.interval_minutes, run.calendar, run.folder)
     console = Console(stderr=True)
-    for told in (_left_out(source), holes_text(source.panel)):
-        if told:
-            console.print(told, soft_wrap=True, highlight=False)
+    if source.left_out:
+        console.print(_left_out(source), soft_wrap=True, highlight=False)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("backtest", total=None)
 
